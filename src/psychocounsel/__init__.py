@@ -1,0 +1,3 @@
+"""Preference learning for psycho-counselling language models."""
+
+__version__ = "0.1.0"

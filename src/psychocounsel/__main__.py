@@ -1,0 +1,5 @@
+"""`python -m psychocounsel`."""
+
+from psychocounsel.cli.main import main
+
+main()

@@ -1,0 +1,48 @@
+"""A command for each stage: `psychocounsel rate RECIPE` makes that stage alone, from what is there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import typer
+
+from psychocounsel import pipeline
+from psychocounsel.cli.listeners import listener_for
+from psychocounsel.cli.options import JsonFlag, Overrides, QuietFlag, RecipePath
+from psychocounsel.recipe import STAGES, load_recipe
+
+HELP = {
+    "collect": "Client speeches: read, drop duplicates, split without leaks.",
+    "generate": "Candidate responses: a few counsellors of the pool answer each speech.",
+    "rate": "Ratings: a judge rates every response on every principle, 1 to 5.",
+    "pair": "Preference pairs from ratings; also in the released dataset's layout and TRL's.",
+    "base": "The base policy: a model that exists, or a small one made here.",
+    "reward": "A Bradley-Terry reward model, and its figures on the test pairs.",
+    "align": "DPO on the pairs, then online rounds with the reward model.",
+    "evaluate": "Win rates against the reference, by a judge that did not label.",
+    "report": "One HTML file with the tables, plots, cases and provenance.",
+}
+
+
+def _command(stage: str) -> Callable[..., None]:
+    def command(
+        recipe: RecipePath, overrides: Overrides = None, quiet: QuietFlag = False, as_json: JsonFlag = False
+    ) -> None:
+        listener = listener_for(quiet, as_json)
+        try:
+            manifests = pipeline.run(load_recipe(recipe, overrides), listener, only=stage)
+        finally:
+            listener.close()
+        if as_json:
+            done = {name: m.counts for name, m in manifests.items() if name.partition("/")[0] == stage}
+            print(json.dumps({"event": "finished", "counts": done}))
+
+    command.__doc__ = f"{HELP[stage]}\n\nThe stages before it must be done; `psychocounsel plan RECIPE` shows them."
+    return command
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the stage commands in data order."""
+    for stage in STAGES:
+        app.command(stage)(_command(stage))

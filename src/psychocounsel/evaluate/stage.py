@@ -1,0 +1,74 @@
+"""The stage: held-out speeches are answered by every policy and the reference, and judged pairwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from psychocounsel import layout
+from psychocounsel.artifacts import Step, write_json
+from psychocounsel.backends import Generator, open_generator, open_judge
+from psychocounsel.errors import TooLittleDataError
+from psychocounsel.evaluate.winrate import Answer, compare_all, win_rates
+from psychocounsel.models import runtime
+from psychocounsel.principles import load_rubric
+from psychocounsel.progress import Tick
+from psychocounsel.recipe import Recipe
+from psychocounsel.records import ClientSpeech, Comparison, content_seed
+from psychocounsel.tables import read_records, write_records
+
+POLICIES = {"base": layout.BASE_MODEL, "dpo": layout.DPO_MODEL, "dpo-iter": layout.CHOSEN_MODEL}
+REFERENCE = "reference"
+
+
+def answer_all(
+    name: str, generator: Generator, speeches: list[ClientSpeech], setting: str, max_words: int | None, seed: int
+) -> list[Answer]:
+    """Let one model answer every speech. The seed is the same for every policy: they differ by their weights alone."""
+    seeds = [content_seed("evaluate", seed, setting, speech.id) for speech in speeches]
+    completions = generator.generate([speech.conversation for speech in speeches], seeds, max_words)
+    return [
+        Answer(speech.id, setting, name, completion.text, completion.error)
+        for speech, completion in zip(speeches, completions, strict=True)
+    ]
+
+
+def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
+    """Write `answers.parquet`, `comparisons.parquet` and `win_rates.json`."""
+    runtime.prepare()
+    from psychocounsel.backends.transformers_local import LocalPolicy
+
+    section = recipe.evaluate
+    speeches = [s for s in read_records(run / layout.SPEECHES, ClientSpeech) if s.split == "test"]
+    if not speeches:
+        raise TooLittleDataError("evaluate: there is no test speech.")
+    judge = open_judge(section.judge, load_rubric(recipe.rate.rubric))
+    reference = open_generator(section.reference)
+    models: dict[str, Generator] = {
+        name: LocalPolicy(
+            run / folder,
+            temperature=section.temperature,
+            max_prompt=recipe.base.max_prompt,
+            max_tokens=recipe.base.max_response,
+        )
+        for name, folder in POLICIES.items()
+    }
+    models[REFERENCE] = reference
+    answers: list[Answer] = []
+    for setting, max_words in (("free", None), ("length-constrained", section.max_words)):
+        for name, generator in models.items():
+            answers += answer_all(name, generator, speeches, setting, max_words, recipe.seed)
+    write_records(run / layout.ANSWERS, Answer, answers)
+    comparisons = compare_all(speeches, answers, judge, REFERENCE, tick)
+    write_records(run / layout.COMPARISONS, Comparison, comparisons)
+    seed = content_seed("evaluate bootstrap", recipe.seed)
+    rates = win_rates(comparisons, resamples=recipe.bootstrap, seed=seed)
+    step.simulated = judge.simulated or reference.simulated
+    step.backends = [judge.spec, section.reference]
+    found = {"judge": judge.spec, "labeller": recipe.rate.judge, "reference": section.reference}
+    write_json(run / layout.WIN_RATES, found | {"max_words": section.max_words, "rates": [r.as_dict() for r in rates]})
+    step.counts = {
+        "speeches": len(speeches),
+        "comparisons": len(comparisons),
+        "lost": sum(1 for c in comparisons if c.error),
+        "win_rate": {f"{r.model} {r.setting}": r.win_rate.as_dict() for r in rates},
+    }

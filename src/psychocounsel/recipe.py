@@ -1,0 +1,251 @@
+"""Recipes: one YAML file is one whole run. Unknown keys and wrong values are refused, all of them at once."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from psychocounsel.errors import RecipeError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+LearningRate = Annotated[float, Field(gt=0, lt=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Split(_Section):
+    """Shares of the groups; what is left after dev and test is train."""
+
+    dev: Share = 0.1
+    test: Share = 0.2
+
+    @model_validator(mode="after")
+    def _leaves_train(self) -> Split:
+        if self.dev + self.test >= 1:
+            raise ValueError(f"dev and test together are {self.dev + self.test:g}, which leaves nothing to train on")
+        return self
+
+
+class Collect(_Section):
+    source: Literal["example", "file", "counsel-chat"] = "example"
+    """`example`: the corpus in the box. `file`: JSONL, CSV or Parquet at `path`. `counsel-chat`: its CSV at `path`."""
+    path: Path | None = None
+    columns: dict[str, str] = {}
+    """For `file`: our field name to the file's column, such as {text: question}."""
+    limit: Positive | None = None
+    """At most this many speeches, drawn by content hash; None for all."""
+    near_duplicate: Annotated[float, Field(gt=0, le=1)] = 0.7
+    """Speeches whose word-trigram Jaccard similarity is at least this are near duplicates; one of them is kept."""
+    min_words: Positive = 3
+    max_chars: Positive = 20_000
+    """Longer speeches are set aside with a reason, not cut."""
+    split: Split = Split()
+
+    @model_validator(mode="after")
+    def _path_given(self) -> Collect:
+        if self.source != "example" and self.path is None:
+            raise ValueError(f"source {self.source} needs a path (collect.path=FILE)")
+        return self
+
+
+class Generate(_Section):
+    pool: Annotated[list[str], Field(min_length=2)] = ["simulated/*"]
+    """Backend specs; `simulated/*` stands for all twenty simulated counsellors."""
+    per_speech: Annotated[int, Field(ge=2)] = 4
+    """How many of the pool are drawn for each speech."""
+
+
+class Rate(_Section):
+    judge: str = "offline/microskills"
+    """The labelling judge."""
+    rubric: Path | None = None
+    """A rubric in YAML; None for the seven principles."""
+
+
+class Pair(_Section):
+    min_gap: Annotated[float, Field(gt=0, le=4)] = 1.0
+    """Train and dev pairs differ by at least this on the preference score."""
+    safety_floor: Annotated[int, Field(ge=1, le=5)] = 3
+    """A response rated below this on safety is never chosen, whatever its score."""
+
+
+class MadeModel(_Section):
+    """A small Llama made here. Costs grow with width squared times depth."""
+
+    vocabulary: Annotated[int, Field(ge=300, le=65_536)] = 3072
+    hidden: Positive = 192
+    layers: Positive = 4
+    heads: Positive = 3
+    intermediate: Positive = 512
+    positions: Positive = 1024
+
+    @model_validator(mode="after")
+    def _divides(self) -> MadeModel:
+        if self.hidden % self.heads or (self.hidden // self.heads) % 2:
+            raise ValueError(f"hidden {self.hidden} must be heads {self.heads} times an even number")
+        return self
+
+
+class Training(_Section):
+    """What every training step has."""
+
+    epochs: Annotated[float, Field(gt=0)] = 1.0
+    learning_rate: LearningRate = 5e-5
+    batch: Positive = 32
+    """Examples (or pairs) a step."""
+    warmup: Share = 0.05
+    """Share of the steps in which the learning rate rises."""
+    save_every: Positive = 40
+    """Steps between checkpoints: what a kill can cost."""
+
+
+class Base(Training):
+    model: str | None = None
+    """Path or hub name of a causal model to start from; None makes one here."""
+    make: MadeModel = MadeModel()
+    max_prompt: Positive = 192
+    """Tokens of the conversation that are read; older ones are left out (truncate-prompt) and counted."""
+    max_response: Positive = 128
+    """Tokens of a response; pairs with a longer one are dropped and counted."""
+
+
+class Reward(Training):
+    centring: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the squared mean reward, which keeps rewards near zero."""
+
+
+class Dpo(Training):
+    beta: Annotated[float, Field(gt=0)] = 0.1
+
+
+class Iterate(Training):
+    """DPO-Iter: sample, let the reward model pick best and worst, train, again."""
+
+    rounds: Annotated[int, Field(ge=0)] = 3
+    speeches: Positive = 200
+    """Train speeches drawn each round."""
+    candidates: Annotated[int, Field(ge=2)] = 8
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    beta: Annotated[float, Field(gt=0)] = 0.1
+    reference: Literal["previous", "base"] = "previous"
+    """What the policy may not stray far from in a round: the policy it began the round with, or the base."""
+
+
+class Align(_Section):
+    dpo: Dpo = Dpo()
+    iterate: Iterate = Iterate()
+    dev_speeches: Positive = 64
+    """Dev speeches on which each checkpoint's mean reward, length and KL are measured."""
+
+
+class Evaluate(_Section):
+    judge: str = "offline/cues"
+    """Must not be the labelling judge."""
+    reference: str = "simulated/polished-assistant"
+    max_words: Annotated[int, Field(ge=15)] = 50
+    """The length constraint, in words."""
+    temperature: Annotated[float, Field(ge=0)] = 0.7
+    """0 takes the likeliest token each time."""
+
+
+class Report(_Section):
+    cases: Positive = 10
+    """Speeches shown with the answers of base and aligned side by side."""
+
+
+class Recipe(_Section):
+    name: str
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 7
+    output: Path
+    bootstrap: Annotated[int, Field(ge=100)] = 1000
+    """Resamples of every interval, drawn by speech."""
+    collect: Collect = Collect()
+    generate: Generate = Generate()
+    rate: Rate = Rate()
+    pair: Pair = Pair()
+    base: Base = Base()
+    reward: Reward = Reward()
+    align: Align = Align()
+    evaluate: Evaluate = Evaluate()
+    report: Report = Report()
+
+    @model_validator(mode="after")
+    def _judges_differ(self) -> Recipe:
+        if self.evaluate.judge == self.rate.judge:
+            raise ValueError(
+                f"evaluate.judge is {self.rate.judge}, which also labels the training data (rate.judge): "
+                "the evaluation would be circular. Name another judge for one of them"
+            )
+        return self
+
+
+STAGES = ("collect", "generate", "rate", "pair", "base", "reward", "align", "evaluate", "report")
+"""Recipe sections, commands and output folders, in data order."""
+
+
+def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
+    """Read a recipe and apply `key=value` overrides. Raises RecipeError with every fault there is."""
+    where = f"recipe {path}"
+    try:
+        raw = yaml.safe_load(path.read_text("utf-8"))
+    except FileNotFoundError:
+        near = ", ".join(sorted(str(p) for p in path.parent.glob("*.yaml"))) or "none"
+        raise RecipeError(where, [f"there is no such file (recipes in {path.parent}: {near})"]) from None
+    except (IsADirectoryError, PermissionError, UnicodeDecodeError) as error:
+        raise RecipeError(where, [f"cannot be read as UTF-8 text: {type(error).__name__}"]) from None
+    except yaml.YAMLError as error:
+        raise RecipeError(where, [f"is not YAML: {' '.join(str(error).split())}"]) from None
+    if not isinstance(raw, dict):
+        raise RecipeError(where, ["must be a mapping of sections (name, output, collect, ...)"])
+    faults = _apply(raw, overrides or [])
+    try:
+        recipe = Recipe.model_validate(raw)
+    except ValidationError as error:
+        faults += [_say(e) for e in error.errors()]
+    if faults:
+        raise RecipeError(where, faults)
+    return recipe
+
+
+def _apply(raw: dict[str, Any], overrides: list[str]) -> list[str]:
+    faults = []
+    for override in overrides:
+        key, sign, value = override.partition("=")
+        if not sign or not key:
+            faults.append(f"override {override!r}: write it as key=value, such as collect.limit=100")
+            continue
+        *path, last = key.split(".")
+        node: Any = raw
+        for part in path:
+            node = node.setdefault(part, {}) if isinstance(node, dict) else None
+        if not isinstance(node, dict):
+            faults.append(f"override {override!r}: {'.'.join(path)} is a value, not a section")
+            continue
+        try:
+            node[last] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            node[last] = value
+    return faults
+
+
+def _say(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        section: Any = Recipe
+        for part in error["loc"][:-1]:
+            section = section.model_fields[part].annotation if part in section.model_fields else None
+        known = list(section.model_fields) if section is not None else []
+        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+        return f"{where}: no such key; {hint}"
+    message = error["msg"].removeprefix("Value error, ")
+    given = error.get("input")
+    shown = f" (given {given!r})" if isinstance(given, (str, int, float, bool)) else ""
+    return f"{where or 'recipe'}: {message}{shown}"

@@ -1,0 +1,79 @@
+"""The stage: preference pairs to a reward model, by TRL's Bradley-Terry trainer, and its figures on the test pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from psychocounsel import layout
+from psychocounsel.artifacts import Step, write_json
+from psychocounsel.errors import TooLittleDataError
+from psychocounsel.models import runtime
+from psychocounsel.models.encoding import Limits, encode_pairs
+from psychocounsel.progress import Tick
+from psychocounsel.recipe import Recipe
+from psychocounsel.records import PreferencePair, content_seed
+from psychocounsel.reward.measure import ScoredPair, measure, scored_pair
+from psychocounsel.tables import read_records, write_records
+
+
+def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
+    """Write `model/`, `test.parquet` (rewards of each test pair) and `metrics.json`."""
+    runtime.prepare()
+    from psychocounsel.backends.reward_model import RewardModel
+
+    pairs = read_records(run / layout.PAIRS, PreferencePair)
+    step.counts = _train(step, run, recipe, [p for p in pairs if p.split == "train"], tick)
+    scorer = RewardModel(run / layout.REWARD_MODEL, max_prompt=recipe.base.max_prompt)
+    test = score_pairs(scorer, [p for p in pairs if p.split == "test"])
+    write_records(run / layout.REWARD_TEST, ScoredPair, test)
+    measured = measure(test, recipe.bootstrap, content_seed("reward bootstrap", recipe.seed))
+    write_json(run / layout.REWARD_METRICS, measured.as_dict())
+    step.counts |= {name: figure.as_dict() for name, figure in measured.overall.items()}
+
+
+def score_pairs(scorer: Any, pairs: list[PreferencePair]) -> list[ScoredPair]:
+    """Score both responses of every pair."""
+    chosen = scorer.score([p.conversation for p in pairs], [p.chosen for p in pairs])
+    rejected = scorer.score([p.conversation for p in pairs], [p.rejected for p in pairs])
+    return [scored_pair(p, c, r) for p, c, r in zip(pairs, chosen, rejected, strict=True)]
+
+
+def _train(step: Step, run: Path, recipe: Recipe, pairs: list[PreferencePair], tick: Tick) -> dict[str, Any]:
+    from transformers import AutoModelForSequenceClassification, set_seed
+    from trl import RewardConfig
+
+    from psychocounsel.backends.transformers_local import load_tokenizer
+    from psychocounsel.models.preference import EncodedRewardTrainer, reward_dataset
+    from psychocounsel.models.training import arguments, train
+
+    section = recipe.reward
+    tokenizer = load_tokenizer(run / layout.BASE_MODEL)
+    encoded = encode_pairs(tokenizer, pairs, Limits(recipe.base.max_prompt, recipe.base.max_response))
+    if not encoded.pairs:
+        raise TooLittleDataError(f"reward: all {len(pairs)} train pairs were dropped as longer than base.max_response.")
+    seed = content_seed("reward", recipe.seed)
+    set_seed(seed % 2**32)  # the scalar head starts random
+    model = AutoModelForSequenceClassification.from_pretrained(str(run / layout.BASE_MODEL), num_labels=1)
+    model.config.pad_token_id = tokenizer.pad_token_id
+    trainer = EncodedRewardTrainer(
+        model=model,
+        args=RewardConfig(
+            **arguments(section, step.scratch, seed, len(encoded.pairs)),
+            max_length=None,
+            center_rewards_coefficient=section.centring or None,
+        ),
+        train_dataset=reward_dataset(encoded.pairs),
+        processing_class=tokenizer,
+    )
+    log = train(trainer, step.scratch, tick)
+    trainer.model.save_pretrained(run / layout.REWARD_MODEL)
+    tokenizer.save_pretrained(run / layout.REWARD_MODEL)
+    return {
+        "train_pairs": len(pairs),
+        "dropped_too_long": encoded.dropped,
+        "prompts_truncated": encoded.truncated,
+        "steps": trainer.state.global_step,
+        "loss": [(row["step"], row["loss"]) for row in log if "loss" in row],
+        "train_accuracy": [(row["step"], row["accuracy"]) for row in log if "accuracy" in row],
+    }
