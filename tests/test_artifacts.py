@@ -104,7 +104,10 @@ def test_kill_9_leaves_whole_files_or_none(tmp_path):
 
 
 def test_two_processes_cannot_run_into_one_folder(tmp_path):
-    code = "import sys,time; from pathlib import Path; from psychocounsel.artifacts import locked\nwith locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    code = (
+        "import sys, time; from pathlib import Path; from psychocounsel.artifacts import locked\n"
+        "with locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    )
     holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
     assert holder.stdout.readline() == b"held\n"
     with pytest.raises(ResourceError, match="another process"), locked(tmp_path):
@@ -135,6 +138,15 @@ def test_a_full_disk_says_so_and_loses_nothing_finished(tiny_disk):
         write_text(folder / "big.txt", "x" * 10**6)
     assert done.state()[1] == "done"
     assert full.state()[0] is None
+
+
+def test_a_disk_that_fills_while_a_model_is_saved_says_so_too(tiny_disk):
+    import torch
+    from safetensors.torch import save_file
+
+    step = Step(tiny_disk / "reward", "reward", {}, 7, {})
+    with pytest.raises(ResourceError, match="no space left"), step.making() as folder:
+        save_file({"w": torch.zeros(10**6)}, folder / "model.safetensors")
 
 
 def test_manifests_hold_what_a_reader_needs(tmp_path):

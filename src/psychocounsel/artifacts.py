@@ -14,14 +14,14 @@ import os
 import resource
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from psychocounsel import __version__
-from psychocounsel.errors import ArtifactError, ResourceError
+from psychocounsel.errors import ArtifactError, PsychocounselError, ResourceError
 from psychocounsel.records import content_id
 
 SCHEMA_VERSION = 1
@@ -83,18 +83,34 @@ def sha256_of(path: Path) -> str:
 
 @contextmanager
 def telling_disk_errors(where: Path) -> Iterator[None]:
-    """Turn the operating system's refusals into errors that say what to do."""
+    """Turn the operating system's refusals into errors that say what to do.
+
+    Libraries that save models raise errors of their own when a disk is full; those are known by the space that is left.
+    """
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except PsychocounselError:
+        raise
+    except Exception as error:
+        code = error.errno if isinstance(error, OSError) else None
+        if code in (errno.ENOSPC, errno.EDQUOT) or (code is None and _space_left(where) < _LITTLE_SPACE):
             raise ResourceError(
                 f"no space left on the disk while writing {where}. Free some space (or pass output=DIR on another "
                 "disk) and run the same command again: finished steps are kept."
             ) from None
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if code in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise ResourceError(f"not allowed to write {where}. Pass output=DIR for a folder you may write.") from None
         raise
+
+
+_LITTLE_SPACE = 1 << 20
+"""Bytes under which a failed write is blamed on the disk."""
+
+
+def _space_left(where: Path) -> int:
+    while not where.exists():
+        where = where.parent
+    return shutil.disk_usage(where).free
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -309,7 +325,3 @@ def locked(folder: Path) -> Iterator[None]:
                 f"another process is running into {folder}. Wait for it, stop it, or pass another output=DIR."
             ) from None
         yield
-
-
-def parents_simulated(parents: Mapping[str, Manifest]) -> bool:
-    return any(p.simulated for p in parents.values())

@@ -113,6 +113,12 @@ def risk_in(sentences: Iterable[Sentence]) -> str:
         for hit in _risk_book().find(sentence.tokens):
             if not _DENIALS.isdisjoint(sentence.tokens[max(0, hit.start - 4) : hit.start]):
                 continue
+            if sentence.tokens[hit.end : hit.end + 1] in (
+                ("off",),
+                ("some",),
+                ("short",),
+            ):  # cut myself off, some slack
+                continue
             if hit.label == "clear":
                 return "clear"
             level = "possible"
