@@ -24,7 +24,7 @@ Tokens = tuple[str, ...]
 @cache
 def lexicon(name: str) -> Any:
     """Return a YAML file of `judges/lexicons/`, read once."""
-    path = resources.files("psychocounsel.backends.judges").joinpath("lexicons", f"{name}.yaml")
+    path = resources.files("psychocounsel.backends.judges").joinpath("lexicons") / f"{name}.yaml"
     return yaml.safe_load(path.read_text("utf-8"))
 
 
@@ -177,8 +177,19 @@ class Hit(NamedTuple):
     end: int
 
 
-_ANY, _GAP = "_", ".."
-_Element = frozenset[str] | str
+class _Element(NamedTuple):
+    words: frozenset[str] | None
+    """None stands for any word."""
+    least: int
+    most: int
+    """How many tokens it takes; more than one only where any word will do."""
+
+
+class _Pattern(NamedTuple):
+    label: str
+    rest: tuple[_Element, ...]
+    starts: bool
+    ends: bool
 
 
 class PhraseBook:
@@ -190,60 +201,78 @@ class PhraseBook:
 
     def __init__(self, groups: Mapping[str, Iterable[str]], sets: Mapping[str, Iterable[str]] | None = None) -> None:
         self._sets = {name: frozenset(words) for name, words in (sets or {}).items()}
-        self._index: dict[str, list[tuple[str, tuple[_Element, ...], bool, bool]]] = {}
+        self._index: dict[str, list[_Pattern]] = {}
         for label, patterns in groups.items():
             for pattern in patterns:
-                self._add(label, pattern.split())
+                self._add(label, pattern)
 
-    def _add(self, label: str, parts: list[str]) -> None:
+    def _add(self, label: str, pattern: str) -> None:
+        parts = pattern.split()
         starts, ends = parts[0] == "^", parts[-1] == "$"
-        parts = parts[starts : len(parts) - ends]
-        options = [((p[1:],), ()) if p.startswith("?") else ((p,),) for p in parts]
-        for variant in itertools.product(*options):
-            elements = tuple(self._element(p) for p in itertools.chain.from_iterable(variant))
-            if not elements or isinstance(elements[0], str):
-                raise ValueError(f"pattern {' '.join(parts)!r} must begin with a word")
-            for word in elements[0]:
-                self._index.setdefault(word, []).append((label, elements[1:], starts, ends))
+        elements = tuple(self._element(p) for p in parts[starts : len(parts) - ends])
+        first = next((n for n, e in enumerate(elements) if e.least), None)
+        if first is None or any(e.words is None for e in elements[: first + 1]):
+            raise ValueError(f"pattern {pattern!r} must begin with a word and hold one that is not optional")
+        for n in range(first + 1):
+            for word in elements[n].words or ():
+                self._index.setdefault(word, []).append(_Pattern(label, elements[n + 1 :], starts, ends))
 
     def _element(self, part: str) -> _Element:
-        if part in (_ANY, _GAP):
-            return part
+        if part == "_":
+            return _Element(None, 1, 1)
+        if part == "..":
+            return _Element(None, 0, 3)
+        optional = part.startswith("?")
         words: set[str] = set()
-        for word in part.split("|"):
+        for word in part.removeprefix("?").split("|"):
             if word.startswith("@"):
                 words |= self._sets[word[1:]]
             elif word.endswith("+"):
                 words |= _inflections(word[:-1])
             else:
                 words.add(word)
-        return frozenset(words)
+        return _Element(frozenset(words), 0 if optional else 1, 1)
 
     def find(self, tokens: Tokens) -> list[Hit]:
         """Return every phrase in `tokens`, in order of where it starts."""
         hits = []
+        size = len(tokens)
         for start, token in enumerate(tokens):
             for label, rest, starts, ends in self._index.get(token, ()):
                 if starts and start:
                     continue
-                end = _match(rest, tokens, start + 1)
-                if end and (not ends or end == len(tokens)):
+                if rest:
+                    first = rest[0]
+                    # Most candidates fail at their second word: this check spares the call.
+                    if first.least and first.words and (start + 1 >= size or tokens[start + 1] not in first.words):
+                        continue
+                    end = _match(rest, 0, tokens, start + 1, ends)
+                else:
+                    end = start + 1 if not ends or start + 1 == size else 0
+                if end:
                     hits.append(Hit(label, start, end))
         return hits
 
 
-def _match(elements: tuple[_Element, ...], tokens: Tokens, at: int) -> int:
-    """Return where a match of `elements` from `at` ends, 0 where there is none."""
-    for n, element in enumerate(elements):
-        if element == _GAP:
-            for skip in range(4):
-                if at + skip <= len(tokens) and (end := _match(elements[n + 1 :], tokens, at + skip)):
+def _match(elements: tuple[_Element, ...], n: int, tokens: Tokens, at: int, ends: bool) -> int:
+    """Return where a match of elements[n:] from `at` ends, 0 where there is none."""
+    while n < len(elements):
+        words, least, most = elements[n]
+        if words is None:
+            for skip in range(least, most + 1):
+                if at + skip <= len(tokens) and (end := _match(elements, n + 1, tokens, at + skip, ends)):
                     return end
             return 0
-        if at >= len(tokens) or (element != _ANY and tokens[at] not in element):
+        fits = at < len(tokens) and tokens[at] in words
+        if not least:
+            if fits and (end := _match(elements, n + 1, tokens, at + 1, ends)):
+                return end
+        elif fits:
+            at += 1
+        else:
             return 0
-        at += 1
-    return at
+        n += 1
+    return at if not ends or at == len(tokens) else 0
 
 
 def _inflections(word: str) -> set[str]:
