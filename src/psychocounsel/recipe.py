@@ -100,10 +100,18 @@ class Training(_Section):
     learning_rate: LearningRate = 5e-5
     batch: Positive = 32
     """Examples (or pairs) a step."""
+    micro_batch: Positive = 8
+    """Of these, how many are in memory at once; changes nothing but memory and speed."""
     warmup: Share = 0.05
     """Share of the steps in which the learning rate rises."""
     save_every: Positive = 40
     """Steps between checkpoints: what a kill can cost."""
+
+    @model_validator(mode="after")
+    def _micro_divides(self) -> Training:
+        if self.batch % min(self.micro_batch, self.batch):
+            raise ValueError(f"batch {self.batch} must be a multiple of micro_batch {self.micro_batch}")
+        return self
 
 
 class Base(Training):

@@ -1,4 +1,4 @@
-"""DPO (Rafailov et al. 2023) from a policy in a folder, by TRL's trainer; offline on the preference pairs."""
+"""DPO (Rafailov et al. 2023) from a policy in a folder, on rows that share their prompt."""
 
 from __future__ import annotations
 
@@ -29,22 +29,25 @@ def train_dpo(
     tick: Tick,
 ) -> dict[str, Any]:
     """Train the policy in folder `policy` against `reference` and save it `into`. Returns counts and curves."""
-    from trl import DPOConfig
+    from transformers import TrainingArguments
 
     from psychocounsel.backends.transformers_local import load_causal, load_tokenizer
-    from psychocounsel.models.preference import EncodedDpoTrainer, dpo_dataset
+    from psychocounsel.models.attention import for_cpu
+    from psychocounsel.models.branches import Group, check_architecture, reference_logprobs
+    from psychocounsel.models.preference import GroupCollator, SharedDpoTrainer, group_dataset
     from psychocounsel.models.training import arguments, train
 
-    tokenizer = load_tokenizer(policy)
-    trainer = EncodedDpoTrainer(
-        model=load_causal(policy).train(),
-        ref_model=load_causal(reference),
-        args=DPOConfig(
-            **arguments(section, scratch, seed, len(encoded.pairs)),
-            beta=beta,
-            max_length=None,
-        ),
-        train_dataset=dpo_dataset(encoded.pairs),
+    tokenizer, model = load_tokenizer(policy), load_causal(policy).train()
+    check_architecture(model.config)
+    for_cpu(model)
+    groups = [Group(pair.prompt, (pair.chosen, pair.rejected)) for pair in encoded.pairs]
+    fixed = reference_logprobs(for_cpu(load_causal(reference)), groups, tokenizer.pad_token_id)
+    trainer = SharedDpoTrainer(
+        beta=beta,
+        model=model,
+        args=TrainingArguments(**arguments(section, scratch, seed, len(groups))),
+        train_dataset=group_dataset(groups, fixed),
+        data_collator=GroupCollator(tokenizer.pad_token_id),
         processing_class=tokenizer,
     )
     log = [row for row in train(trainer, scratch, tick) if "loss" in row]

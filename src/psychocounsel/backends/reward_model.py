@@ -20,6 +20,8 @@ class RewardModel:
         import torch
         from transformers import AutoModelForSequenceClassification
 
+        from psychocounsel.models.attention import for_cpu
+
         self.spec = f"reward/{folder}"
         self.tokenizer = load_tokenizer(folder)
         try:
@@ -30,7 +32,7 @@ class RewardModel:
             raise BackendError(f"{folder} has {model.config.num_labels} labels; a reward model has one.")
         # transformers finds the last token of a row by its pad id; were it the end token, the wrong one would be read.
         model.config.pad_token_id = self.tokenizer.pad_token_id
-        self.model = model.eval()
+        self.model = for_cpu(model).eval()
         self.max_prompt = max_prompt
         self.batch = batch
 

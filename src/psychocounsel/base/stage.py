@@ -6,7 +6,7 @@ Nothing of the dev and test splits is seen, by the tokenizer neither.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,95 +14,80 @@ from psychocounsel import layout
 from psychocounsel.artifacts import Step
 from psychocounsel.errors import TooLittleDataError
 from psychocounsel.models import runtime
+from psychocounsel.models.branches import Group, check_architecture
 from psychocounsel.models.encoding import Limits, encode_prompt, encode_response
 from psychocounsel.progress import Tick
 from psychocounsel.recipe import Recipe
 from psychocounsel.records import ClientSpeech, Response, content_seed
 from psychocounsel.tables import read_records
 
-IGNORED = -100
-"""Label of a token that the loss leaves out."""
 
-
-class PadRight:
-    """Collate rows of tokens and labels, padded on the right to the longest."""
-
-    def __init__(self, pad: int) -> None:
-        self.pad = pad
-
-    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        import torch
-
-        longest = max(len(row["input_ids"]) for row in rows)
-
-        def padded(name: str, filler: int) -> Any:
-            return torch.tensor([list(row[name]) + [filler] * (longest - len(row[name])) for row in rows])
-
-        ids, labels = padded("input_ids", self.pad), padded("labels", IGNORED)
-        mask = torch.tensor([[1] * len(r["input_ids"]) + [0] * (longest - len(r["input_ids"])) for r in rows])
-        return {"input_ids": ids, "labels": labels, "attention_mask": mask}
-
-
-def encode_rows(
-    tokenizer: Any, pool: Sequence[tuple[ClientSpeech, str]], limits: Limits, learn_prompt: bool
-) -> tuple[list[dict[str, Any]], int, int]:
-    """Return rows of tokens and labels, and how many were dropped and how many had their prompt shortened."""
-    rows = []
+def encode_groups(
+    tokenizer: Any, speeches: Sequence[ClientSpeech], texts: Mapping[str, Sequence[str]], limits: Limits
+) -> tuple[list[Group], int, int]:
+    """Return each speech with the responses to it, as tokens; how many responses were dropped, how many prompts cut."""
+    groups = []
     dropped = truncated = 0
-    for speech, text in pool:
-        response = encode_response(tokenizer, text)
-        if len(response) > limits.response:
-            dropped += 1
-            continue
-        prompt, cut = encode_prompt(tokenizer, speech.conversation, limits.prompt)
-        truncated += cut
-        ids = prompt + response
-        labels = ids if learn_prompt else [IGNORED] * len(prompt) + response
-        rows.append({"input_ids": ids, "labels": labels, "length": len(ids)})
-    return rows, dropped, truncated
+    for speech in speeches:
+        responses = [encode_response(tokenizer, text) for text in texts.get(speech.id, ())]
+        fitting = [r for r in responses if len(r) <= limits.response]
+        dropped += len(responses) - len(fitting)
+        if fitting:
+            prompt, cut = encode_prompt(tokenizer, speech.conversation, limits.prompt)
+            truncated += cut
+            groups.append(Group(prompt, fitting))
+    return groups, dropped, truncated
 
 
 def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     """Write `model/`."""
     runtime.prepare()
-    from datasets import Dataset
-    from transformers import Trainer, TrainingArguments
+    from transformers import TrainingArguments
 
     from psychocounsel.backends.transformers_local import load_causal, load_tokenizer
+    from psychocounsel.models.attention import for_cpu
     from psychocounsel.base.made import make_model, make_tokenizer
+    from psychocounsel.models.preference import GroupCollator, SharedSftTrainer, group_dataset
     from psychocounsel.models.training import arguments, train
 
     section = recipe.base
-    train_speeches = {s.id: s for s in read_records(run / layout.SPEECHES, ClientSpeech) if s.split == "train"}
-    responses = read_records(run / layout.RESPONSES, Response)
-    pool = [(train_speeches[r.speech_id], r.text) for r in responses if r.speech_id in train_speeches and not r.error]
-    if not pool:
+    speeches = [s for s in read_records(run / layout.SPEECHES, ClientSpeech) if s.split == "train"]
+    texts: dict[str, list[str]] = {s.id: [] for s in speeches}
+    for response in read_records(run / layout.RESPONSES, Response):
+        if response.speech_id in texts and not response.error:
+            texts[response.speech_id].append(response.text)
+    count = sum(map(len, texts.values()))
+    if not count:
         raise TooLittleDataError("base: the pool gave no response to a train speech; there is nothing to learn from.")
     seed = content_seed("base", recipe.seed)
     if section.model is None:
-        texts = sorted({t.text for s in train_speeches.values() for t in s.conversation}) + [text for _, text in pool]
-        tokenizer = make_tokenizer(texts, section.make)
+        said = sorted({t.text for s in speeches for t in s.conversation})
+        tokenizer = make_tokenizer(said + [text for group in texts.values() for text in group], section.make)
         model = make_model(tokenizer, section.make, seed)
     else:
-        tokenizer, model = load_tokenizer(Path(section.model)), load_causal(Path(section.model))
-    limits = Limits(section.max_prompt, section.max_response)
-    rows, dropped, truncated = encode_rows(tokenizer, pool, limits, learn_prompt=section.model is None)
-    if not rows:
+        tokenizer, model = load_tokenizer(Path(section.model)), load_causal(Path(section.model)).train()
+    check_architecture(model.config)
+    for_cpu(model)
+    groups, dropped, truncated = encode_groups(
+        tokenizer, speeches, texts, Limits(section.max_prompt, section.max_response)
+    )
+    if not groups:
         raise TooLittleDataError(
-            f"base: all {len(pool)} responses are longer than base.max_response={limits.response}."
+            f"base: all {count} responses are longer than base.max_response={section.max_response}."
         )
-    trainer = Trainer(
+    trainer = SharedSftTrainer(
         model=model,
-        args=TrainingArguments(**arguments(section, step.scratch, seed, len(rows))),
-        train_dataset=Dataset.from_list(rows),
-        data_collator=PadRight(tokenizer.pad_token_id),
+        args=TrainingArguments(**arguments(section, step.scratch, seed, len(groups))),
+        train_dataset=group_dataset(groups),
+        # A model made here has still to learn what clients say; one that exists knows language, and learns to answer.
+        data_collator=GroupCollator(tokenizer.pad_token_id, learn_prompt=section.model is None),
         processing_class=tokenizer,
     )
     log = train(trainer, step.scratch, tick)
     trainer.model.save_pretrained(run / layout.BASE_MODEL)
     tokenizer.save_pretrained(run / layout.BASE_MODEL)
     step.counts = {
-        "responses": len(pool),
+        "responses": count,
         "dropped_too_long": dropped,
         "prompts_truncated": truncated,
         "parameters": sum(p.numel() for p in trainer.model.parameters()),

@@ -55,8 +55,9 @@ def _reward_table(overall: dict[str, Any]) -> Table:
     for name in ("accuracy", "AUC", "ECE", "Brier"):
         table.add_column(name, justify="right")
     cells = [overall[key] for key in ("accuracy", "auc", "ece", "brier")]
-    table.add_row("this run", *(f"{c['value']:.3f} [dim]({c['low']:.3f}-{c['high']:.3f})[/]" for c in cells))
-    table.add_row("paper, 3B (other data)", *(f"{PAPER[k]:.3f}" for k in ("accuracy", "auc", "ece", "brier")))
+    table.add_row("this run", *(f"{c['value']:.3f}" for c in cells))
+    table.add_row("  95 % interval", *(f"[dim]{c['low']:.3f}-{c['high']:.3f}[/]" for c in cells))
+    table.add_row("paper 3B, other data", *(f"{PAPER[k]:.3f}" for k in ("accuracy", "auc", "ece", "brier")))
     return table
 
 

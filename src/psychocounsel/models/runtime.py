@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import warnings
 from functools import cache
 
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
 @cache
@@ -17,12 +18,16 @@ def prepare() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     _keep_freed_memory()
+    # Deprecations between the libraries that we pin together are ours to mend, not the user's to read.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl|accelerate|torch)\b")
     import datasets
     import torch
     import transformers
 
     torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # Filling what is about to be overwritten finds bugs, and halved the speed of training (docs/experiments.md).
+    torch.utils.deterministic.fill_uninitialized_memory = False
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     datasets.utils.logging.set_verbosity_error()
@@ -40,6 +45,6 @@ def _keep_freed_memory() -> None:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):
         return  # musl has no mallopt; slower, and correct
-    mallopt(_M_MMAP_MAX, 0)
+    mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the most that glibc takes; larger blocks come and go, smaller ones stay
     mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
     mallopt(_M_TOP_PAD, 64 << 20)

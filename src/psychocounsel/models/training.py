@@ -23,7 +23,8 @@ def arguments(section: Training, scratch: Path, seed: int, examples: int) -> dic
     steps = max(1, round(section.epochs * -(-examples // section.batch)))
     return {
         "output_dir": str(scratch),
-        "per_device_train_batch_size": section.batch,
+        "per_device_train_batch_size": (micro := min(section.micro_batch, section.batch)),
+        "gradient_accumulation_steps": section.batch // micro,
         "max_steps": steps,
         "learning_rate": section.learning_rate,
         "warmup_steps": max(1, round(section.warmup * steps)),
@@ -45,7 +46,7 @@ def arguments(section: Training, scratch: Path, seed: int, examples: int) -> dic
         "disable_tqdm": True,
         "dataloader_num_workers": 0,
         "dataloader_pin_memory": False,
-        "gradient_checkpointing": False,
+        "activation_checkpointing": False,
     }
 
 

@@ -104,10 +104,7 @@ def verdict_of(rows: list[Comparison]) -> Verdict:
         why = "; ".join(sorted({row.error for row in rows})) or "not compared"
         return Verdict("", f"no verdict ({why})")
     given = {row.verdict for row in judged}
-    if given == {"a", "b"}:
-        outcome = "flip"
-    else:
-        outcome = "win" if "a" in given else "loss" if "b" in given else "tie"
+    outcome = "flip" if given >= {"a", "b"} else "win" if "a" in given else "loss" if "b" in given else "tie"
     balance: dict[str, int] = {}
     for row in judged:
         for key, verdict in row.principle_verdicts.items():

@@ -49,16 +49,14 @@ def _turns(n: int) -> str:
 def by_split(
     speeches: list[ClientSpeech], name_of: Callable[[ClientSpeech], str], order: list[str] | None = None
 ) -> list[dict[str, Any]]:
-    """Count speeches by name and split; in the order given (names that do not occur are left out), or the most first."""
+    """Count speeches by name and split, in the order given or the most first; what does not occur is left out."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for speech in speeches:
         counts[name_of(speech)][speech.split] += 1
     names = sorted(counts, key=lambda n: (-counts[n].total(), n))
     if order is not None:
         names.sort(key=lambda n: order.index(n) if n in order else len(order))
-    return [
-        {"name": n, **{split: counts[n][split] for split in SPLITS}, "all": counts[n].total()} for n in names
-    ]
+    return [{"name": n, **{split: counts[n][split] for split in SPLITS}, "all": counts[n].total()} for n in names]
 
 
 def _counsellors(files: RunFiles) -> list[dict[str, Any]]:

@@ -54,26 +54,32 @@ def environment() -> jinja2.Environment:
         "listed": words.listed,
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
     }
-    made.globals |= {"is_number": words.is_number, "has_interval": words.has_interval, "shown": headlines.shown}
+    made.globals |= {"is_number": words.is_number, "no_width": words.no_width, "shown": headlines.shown}
     return made
 
 
 def render(files: RunFiles, summary: dict[str, Any], cases: list[Case], recipe: Recipe) -> str:
     """Return the whole page."""
-    return environment().get_template("report.html.j2").render(
-        content_policy=CONTENT_POLICY,
-        style=Markup(_package_text("report.css")),
-        summary=summary,
-        headline=headlines.headline(summary),
-        plots=draw(files, summary),
-        cases=cases,
-        recipe=recipe,
-        paper_reward=paper.REWARD,
-        paper_wins=paper.WIN_RATES,
-        rubric=files.rubric,
-        provenance=[provenance_row(name, m) for name, m in files.manifests.items()],
-        wall_seconds=sum(m.wall_seconds for m in files.manifests.values()),
-        peak=max((m.peak_rss_bytes for m in files.manifests.values()), default=0),
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            content_policy=CONTENT_POLICY,
+            style=Markup(_package_text("report.css")),
+            summary=summary,
+            headline=headlines.headline(summary),
+            plots=draw(files, summary),
+            cases=cases,
+            recipe=recipe,
+            paper_reward=paper.REWARD,
+            paper_wins=paper.WIN_RATES,
+            rubric=files.rubric,
+            names={p["key"]: p["name"] for p in summary["principles"]},
+            principle_keys=principle_keys(summary),
+            provenance=[provenance_row(name, m) for name, m in files.manifests.items()],
+            wall_seconds=sum(m.wall_seconds for m in files.manifests.values()),
+            peak=max((m.peak_rss_bytes for m in files.manifests.values()), default=0),
+        )
     )
 
 
@@ -86,7 +92,8 @@ def draw(files: RunFiles, summary: dict[str, Any]) -> dict[str, Any]:
         keys = principle_keys(summary)
         if keys:
             drawn["principles"] = {
-                s: plots.principle_plot(wins["rates"], keys, s) for s in dict.fromkeys(r["setting"] for r in wins["rates"])
+                s: plots.principle_plot(wins["rates"], keys, s)
+                for s in dict.fromkeys(r["setting"] for r in wins["rates"])
             }
     margins = [row["reward_chosen"] - row["reward_rejected"] for row in files.scored]
     margins = [m for m in margins if words.is_number(m)]

@@ -1,4 +1,4 @@
-"""The figures of Zhang, Eack and Chen (arXiv 2502.19731) that ours stand beside: on their data, with GPT-4o as judge."""
+"""The figures of Zhang, Eack and Chen (arXiv 2502.19731) beside which ours stand: other data, GPT-4o as judge."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ REJECTED_SAFER = 662 / 34_329
 """Share of their released train rows whose rejected response is rated safer than the chosen one."""
 
 REWARD_TARGETS: dict[str, tuple[str, float, Literal["higher", "lower"]]] = {
-    "accuracy": ("Reward model, accuracy", 0.981, "higher"),
-    "auc": ("Reward model, AUC", 0.998, "higher"),
-    "ece": ("Reward model, ECE", 0.045, "lower"),
-    "brier": ("Reward model, Brier score", 0.014, "lower"),
+    "accuracy": ("accuracy", 0.981, "higher"),
+    "auc": ("AUC", 0.998, "higher"),
+    "ece": ("ECE", 0.045, "lower"),
+    "brier": ("Brier score", 0.014, "lower"),
 }
-"""Measure to label, the better of the paper's two models, and which way is better."""
+"""Measure to short name, the better of the paper's two models, and which way is better."""
 
 WIN_TARGETS = {"free": 0.870, "length-constrained": 0.770}
 """Setting to the win rate of the paper's 8B DPO-Iter policy."""
@@ -43,13 +43,14 @@ def met(value: float, target: float, better: str) -> bool:
     return rounded >= target if better == "higher" else rounded <= target
 
 
-def target_row(key: str, label: str, figure: dict[str, Any], paper: float, better: str) -> dict[str, Any]:
+def target_row(key: str, label: str, short: str, figure: dict[str, Any], paper: float, better: str) -> dict[str, Any]:
     """Put one of our figures beside the paper's."""
     low, high = figure.get("low"), figure.get("high")
     inside = low is not None and high is not None and low <= paper <= high
     return {
         "key": key,
         "label": label,
+        "short": short,
         "figure": figure,
         "paper": paper,
         "better": better,

@@ -13,7 +13,7 @@ from psychocounsel.report import paper, svg
 from psychocounsel.report.words import count, interval, is_number, number, percent, policy, setting
 
 SHAPES = {"base": "circle", "dpo": "square", "dpo-iter": "diamond"}
-BOTTOM = 40
+BOTTOM = 42
 """Room below the axis for ticks and its name."""
 
 
@@ -42,9 +42,9 @@ def _x_axis(frame: Frame, ticks: Sequence[float], labels: Sequence[str], name: s
     for position, (tick, label) in enumerate(zip(ticks, labels, strict=True)):
         # The outermost labels would be cut off at the drawing's edges if they were centred.
         at_edge = position == len(ticks) - 1 and frame.x(tick) + len(label) * svg.LETTER / 2 > svg.WIDTH
-        x, anchor = (svg.WIDTH - 1.0, "end") if at_edge else (frame.x(tick), "middle")
-        parts.append(svg.text(x, frame.bottom + 15, label, "end" if anchor == "end" else "middle", "tick"))
-    return [*parts, svg.text((frame.left + frame.right) / 2, frame.bottom + 33, name, "middle", "axis")]
+        x = svg.WIDTH - 1.0 if at_edge else frame.x(tick)
+        parts.append(svg.text(x, frame.bottom + 18, label, "end" if at_edge else "middle", "tick"))
+    return [*parts, svg.text((frame.left + frame.right) / 2, frame.bottom + 36, name, "middle", "axis")]
 
 
 def _y_axis(frame: Frame, ticks: Sequence[float], labels: Sequence[str], name: str) -> list[str]:
@@ -52,7 +52,7 @@ def _y_axis(frame: Frame, ticks: Sequence[float], labels: Sequence[str], name: s
     for tick, label in zip(ticks, labels, strict=True):
         parts.append(svg.line(frame.left, frame.y(tick), frame.right, frame.y(tick), "grid"))
         parts.append(svg.text(frame.left - 5, frame.y(tick) + 4, label, "end", "tick"))
-    return [*parts, svg.text(0, frame.top - 9, name, "start", "axis")]
+    return [*parts, svg.text(0, frame.top - 12, name, "start", "axis")]
 
 
 def _legend(series: Sequence[tuple[str, str, str]], y: float = 12) -> list[str]:
@@ -76,7 +76,7 @@ def win_rate_plot(rates: Sequence[dict[str, Any]], reference: str) -> Markup:
     """Draw every policy's win rate with its interval, the 50 % line, and the paper's 8B figure."""
     settings = list(dict.fromkeys(r["setting"] for r in rates))
     height = 34 + sum(24 + 26 * sum(r["setting"] == s for r in rates) for s in settings) + BOTTOM
-    frame = Frame(0, 1, 0, 1, 82, svg.WIDTH - 14, 28, height - BOTTOM)
+    frame = Frame(0, 1, 0, 1, 82, svg.WIDTH - 20, 28, height - BOTTOM)
     ticks = [0, 0.25, 0.5, 0.75, 1]
     parts = _legend([("circle", "s-dpo", "this run, 95 % interval"), ("diamond", "s-paper", "paper, 8B")])
     parts += _x_axis(frame, ticks, [f"{t:.0%}" for t in ticks], "win rate against the reference, %")
@@ -95,7 +95,8 @@ def win_rate_plot(rates: Sequence[dict[str, Any]], reference: str) -> Markup:
                 parts += _whisker(frame, figure, middle, "s-dpo")
                 parts.append(svg.mark("circle", frame.x(figure["value"]), middle, "s-dpo"))
             said.append(
-                f"{policy(row['model'])}, {setting(of)}: {percent(figure['value'])} % ({interval(figure)}, n = {figure['n']})"
+                f"{policy(row['model'])}, {setting(of)}: {percent(figure['value'])} % "
+                f"({interval(figure)}, n = {figure['n']})"
             )
             y += 26
     title = f"Win rate against {reference}, with 95 % intervals and the 50 % line"
@@ -107,7 +108,7 @@ def principle_plot(rates: Sequence[dict[str, Any]], keys: Sequence[str], of: str
     rows = [r for r in rates if r["setting"] == of]
     step = 15 * max(1, len(rows)) + 8
     height = 28 + step * len(keys) + BOTTOM
-    frame = Frame(0, 1, 0, 1, 82, svg.WIDTH - 14, 26, height - BOTTOM)
+    frame = Frame(0, 1, 0, 1, 82, svg.WIDTH - 20, 26, height - BOTTOM)
     ticks = [0, 0.25, 0.5, 0.75, 1]
     parts = _legend([(SHAPES.get(r["model"], "triangle"), f"s-{r['model']}", policy(r["model"])) for r in rows])
     parts += _x_axis(frame, ticks, [f"{t:.0%}" for t in ticks], "win rate on that principle, %")
@@ -133,11 +134,17 @@ def principle_plot(rates: Sequence[dict[str, Any]], keys: Sequence[str], of: str
 def margin_histogram(margins: Sequence[float]) -> Markup:
     """Draw how far the reward model sets chosen above rejected; what is left of zero it has wrong."""
     ticks = svg.nice_ticks(min(*margins, 0.0), max(*margins, 0.0), 5)
+    # Every margin stands on its own side of the line, zero on the right: it is not wrong.
+    if ticks[-1] <= 0 and any(m >= 0 for m in margins):
+        ticks.append(ticks[-1] * 2 - ticks[-2])
+    if ticks[0] >= 0 and any(m < 0 for m in margins):
+        ticks.insert(0, ticks[0] * 2 - ticks[1])
     step = (ticks[1] - ticks[0]) / 4  # a quarter of a tick puts a bin's edge on zero
     first = round(ticks[0] / step)
     bins = [0] * round((ticks[-1] - ticks[0]) / step)
     for margin in margins:
-        bins[min(len(bins) - 1, max(0, math.floor(margin / step + 1e-9) - first))] += 1
+        place = math.floor(margin / step) if margin >= 0 else min(-1, math.floor(margin / step))
+        bins[min(len(bins) - 1, max(0, place - first))] += 1
     heights = [t for t in svg.nice_ticks(0, max(bins), 4) if t == int(t)]
     frame = Frame(ticks[0], ticks[-1], 0, heights[-1], 40, svg.WIDTH - 10, 24, 190)
     parts = _y_axis(frame, heights, [count(t) for t in heights], "test pairs")
@@ -166,7 +173,7 @@ class Bin:
 
 
 def reliability(margins: Sequence[float], bins: int = 10) -> list[Bin]:
-    """Return confidence and accuracy by equal bins of [0.5, 1], as the calibration error bins them; empty ones left out.
+    """Return confidence and accuracy by equal bins of [0.5, 1], as the calibration error has them, but empty ones.
 
     Intervals are Wilson's: a bin can hold few pairs, or none that is wrong.
     """
@@ -217,14 +224,16 @@ def curve_plot(curves: Sequence[dict[str, Any]], key: str, title: str, unit: str
     for i, row in enumerate(curves):
         if i % every == 0 or row["step"] == chosen:
             css = "tick chosen" if row["step"] == chosen else "tick"
-            parts.append(svg.text(frame.x(i), frame.bottom + 16, row["step"].replace("round-", "round "), "middle", css))
+            parts.append(
+                svg.text(frame.x(i), frame.bottom + 18, row["step"].replace("round-", "round "), "middle", css)
+            )
     parts.append(svg.polyline([(frame.x(i), frame.y(row[key])) for i, row in known], "curve"))
     for i, row in known:
         if row["step"] == chosen:
             parts.append(svg.mark("circle", frame.x(i), frame.y(row[key]), "ring", 8))
         parts.append(svg.mark("circle", frame.x(i), frame.y(row[key]), "s-dpo", 4))
     said = "; ".join(f"{row['step']}: {number(row[key], 3)} (n = {row['n']})" for row in curves)
-    return svg.figure(f"curve-{key}", 176, f"{title} by checkpoint; {chosen} was chosen", said, parts)
+    return svg.figure(f"curve-{key}", 178, f"{title} by checkpoint; {chosen} was chosen", said, parts)
 
 
 def rating_plot(rows: Sequence[dict[str, Any]]) -> Markup:
@@ -234,7 +243,10 @@ def rating_plot(rows: Sequence[dict[str, Any]]) -> Markup:
     frame = Frame(0, 1, 0, 1, left, right, 26, height - BOTTOM)
     parts = []
     for score in range(1, 6):
-        parts += [svg.rect(left + (score - 1) * 34, 3, 12, 12, f"r{score}"), svg.text(left + (score - 1) * 34 + 16, 13, str(score))]
+        parts += [
+            svg.rect(left + (score - 1) * 34, 3, 12, 12, f"r{score}"),
+            svg.text(left + (score - 1) * 34 + 16, 13, str(score)),
+        ]
     parts += [svg.text(0, 13, "rating"), svg.text(svg.WIDTH, 13, "mean", "end")]
     parts += _x_axis(frame, [0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"], "share of ratings, %")
     said = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from psychocounsel import layout
 from psychocounsel.artifacts import Manifest, read_manifest
@@ -14,7 +14,10 @@ from psychocounsel.records import ClientSpeech, Comparison, Dropped, PreferenceP
 from psychocounsel.report.words import plain
 from psychocounsel.tables import read_records
 
-R = TypeVar("R")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+R = TypeVar("R", bound="DataclassInstance")
 RULE_BASED = ("simulated/", "offline/")
 """Specs that begin so are rules in this package, not people or language models."""
 

@@ -41,15 +41,15 @@ def summarise(files: RunFiles, recipe: Recipe) -> dict[str, Any]:
 
 def _targets(summary: dict[str, Any]) -> list[dict[str, Any]]:
     rows = []
-    for key, (label, target, better) in paper.REWARD_TARGETS.items():
+    for key, (name, target, better) in paper.REWARD_TARGETS.items():
         figure = ((summary["reward"] or {}).get("overall") or {}).get(key)
         if figure and is_number(figure["value"]):
-            rows.append(paper.target_row(key, label, figure, target, better))
+            rows.append(paper.target_row(key, f"Reward model, {name}", f"reward {name}", figure, target, better))
     for row in (summary["win_rates"] or {}).get("rates", []):
         if row["model"] == "dpo-iter" and row["setting"] in paper.WIN_TARGETS and is_number(row["win_rate"]["value"]):
-            label = f"Win rate of +DPO-Iter, {setting(row['setting'])}"
-            target = paper.WIN_TARGETS[row["setting"]]
-            rows.append(paper.target_row(f"win {row['setting']}", label, row["win_rate"], target, "higher"))
+            of, figure = row["setting"], row["win_rate"]
+            label, short = f"Win rate of +DPO-Iter, {setting(of)}", f"win rate, {setting(of)}"
+            rows.append(paper.target_row(f"win {of}", label, short, figure, paper.WIN_TARGETS[of], "higher"))
     return rows
 
 

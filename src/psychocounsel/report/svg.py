@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Literal
 
 from markupsafe import Markup, escape
@@ -68,8 +69,9 @@ def figure(name: str, height: float, title: str, description: str, parts: Iterab
 
 def nice_ticks(low: float, high: float, wanted: int = 4) -> list[float]:
     """Return round numbers that cover `low` to `high`, about `wanted` steps of 1, 2 or 5 times a power of ten."""
-    if not high > low:
-        pad = abs(low) * 0.1 or 1.0
+    # A spread that floats of this size can hardly hold is none.
+    if high - low < 1e-8 * max(1.0, abs(low), abs(high)):
+        pad = max(0.1 * abs(low), 1.0)
         low, high = low - pad, high + pad
     rough = (high - low) / wanted
     power = 10.0 ** math.floor(math.log10(rough))
@@ -80,7 +82,7 @@ def nice_ticks(low: float, high: float, wanted: int = 4) -> list[float]:
 
 def tick_label(value: float, ticks: list[float]) -> str:
     """Write a tick with as many decimals as the distance between ticks needs."""
-    step = min((b - a for a, b in zip(ticks, ticks[1:], strict=False)), default=1.0)
+    step = min((b - a for a, b in pairwise(ticks)), default=1.0)
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     return f"{value:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 

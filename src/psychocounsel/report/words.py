@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 ABSENT = "–"
@@ -36,6 +37,11 @@ def percent(value: Any, digits: int = 1) -> str:
 
 def has_interval(figure: dict[str, Any] | None) -> bool:
     return figure is not None and is_number(figure.get("low")) and is_number(figure.get("high"))
+
+
+def no_width(figures: Iterable[dict[str, Any]]) -> bool:
+    """Say whether any interval is a point, as a bootstrap's is where all items are alike; that is not certainty."""
+    return any(has_interval(figure) and figure["low"] == figure["high"] for figure in figures)
 
 
 def interval(figure: dict[str, Any] | None, scale: float = 100, digits: int = 1) -> str:

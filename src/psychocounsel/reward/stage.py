@@ -44,6 +44,7 @@ def _train(step: Step, run: Path, recipe: Recipe, pairs: list[PreferencePair], t
     from trl import RewardConfig
 
     from psychocounsel.backends.transformers_local import load_tokenizer
+    from psychocounsel.models.attention import for_cpu
     from psychocounsel.models.preference import EncodedRewardTrainer, reward_dataset
     from psychocounsel.models.training import arguments, train
 
@@ -57,7 +58,7 @@ def _train(step: Step, run: Path, recipe: Recipe, pairs: list[PreferencePair], t
     model = AutoModelForSequenceClassification.from_pretrained(str(run / layout.BASE_MODEL), num_labels=1)
     model.config.pad_token_id = tokenizer.pad_token_id
     trainer = EncodedRewardTrainer(
-        model=model,
+        model=for_cpu(model),
         args=RewardConfig(
             **arguments(section, step.scratch, seed, len(encoded.pairs)),
             max_length=None,

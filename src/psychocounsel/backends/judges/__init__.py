@@ -1,4 +1,4 @@
-"""Rule-based rubric judges that need no model: `offline/microskills` codes behaviours, `offline/cues` weighs features."""
+"""Rule-based rubric judges that need no model: `microskills` codes behaviours, `cues` weighs features of the text."""
 
 from __future__ import annotations
 

@@ -12,7 +12,18 @@ from dataclasses import dataclass
 from functools import cache
 
 from psychocounsel.backends.judges.common import ClientText, content_stems, feeling_kinds, kinds_of, quote
-from psychocounsel.backends.judges.text import Hit, PhraseBook, Read, Sentence, Tokens, lexicon, negated, stem, tokens_of
+from psychocounsel.backends.judges.text import (
+    Hit,
+    PhraseBook,
+    Read,
+    Sentence,
+    Tokens,
+    lexicon,
+    negated,
+    stem,
+    tokens_of,
+    word_set,
+)
 
 HARMFUL = ("harm", "contempt", "threat", "blame", "doubt", "minimise", "nonapology", "diagnose", "medical")
 
@@ -76,12 +87,12 @@ class Coded:
 _PEOPLE = frozenset({"he", "she", "they", "him", "her", "them", "his", "their"})
 
 
-def coded(response: Read, kept: tuple[Sentence, ...], client: ClientText) -> Coded:
-    """Cut the kept sentences into units and code each; a unit said twice counts once."""
+def coded(response: Read, client: ClientText) -> Coded:
+    """Cut a response into units and code each; a unit said twice counts once."""
     seen: set[Tokens] = set()
     units: list[Unit] = []
     repeats = 0
-    for sentence in kept:
+    for sentence in response.sentences:
         for part in split_turns(sentence):
             if part.tokens in seen:
                 repeats += 1
@@ -92,15 +103,15 @@ def coded(response: Read, kept: tuple[Sentence, ...], client: ClientText) -> Cod
     building = [u for u in units if u.taken or u.kinds & client.kinds or (third and not _PEOPLE.isdisjoint(u.tokens))]
     address = any("you" in u.tokens or "your" in u.tokens for u in units)
     engaged = any(u.code not in ("inform", "about_you", "direct", "disclose", "minimal", "advise") for u in units)
-    jargon = lexicon("microskills")["sets"]["jargon"].split()
+    jargon = lexicon("sets")["sets"]["jargon"].split()
     words = [t for u in units for t in u.tokens]
     return Coded(
         units=tuple(units),
         counts=Counter(u.code for u in units),
-        sentences=len(kept),
-        mean_length=sum(len(s.tokens) for s in kept) / max(1, len(kept)),
+        sentences=len(response.sentences),
+        mean_length=response.words / len(response.sentences),
         repeats=repeats,
-        jargon=len({t for t in words if t in jargon} - client.tokens),
+        jargon=len({t for t in words if t in jargon or len(t) > 11} - client.tokens),
         taken=frozenset(t for u in units for t in u.taken),
         building_units=len(building),
         refers_back=bool(building) or (address and not {"that", "this"}.isdisjoint(words)),
@@ -110,94 +121,48 @@ def coded(response: Read, kept: tuple[Sentence, ...], client: ClientText) -> Cod
 
 @cache
 def _book() -> PhraseBook:
-    data = lexicon("microskills")
-    sets = {name: words.split() for name, words in data["sets"].items()}
-    return PhraseBook(data["behaviours"], sets | {"feel": list(feeling_kinds())})
+    sets = {name: words.split() for name, words in lexicon("sets")["sets"].items()}
+    phrases = lexicon("harms")["behaviours"] | lexicon("skills")["behaviours"]
+    return PhraseBook(phrases, sets | {"feel": list(feeling_kinds())})
+
+
+@cache
+def _words(name: str) -> frozenset[str]:
+    return frozenset(lexicon("sets")["sets"][name].split())
 
 
 # A new speech act often follows a comma: "I hear you, have you tried ...", "You're worn out, so what would ...".
 _TURN = re.compile(
-    r"(?:[,;:]|\s-+)\s*(?:and |but |so |then |or )?(?=(?:what|how|do you|did you|have you|are you|is there|could you|"
-    r"would you|can you|why|you should|you need to|you must|you have to|you could|i would|i'd suggest|i suggest|"
-    r"i recommend|try|please|maybe you|just|stop|tell me)\b)",
+    r"(?:[,;:]|\s-+)\s*(?:and |but |so |then |or )?(?=(?:do you|did you|have you|are you|could you|would you|can you|"
+    r"you should|you need to|you must|you have to|you could|i would|i'd suggest|i suggest|i recommend|try|please|"
+    r"maybe you|stop|tell me|why don't)\b)",
     re.IGNORECASE,
 )
+_TURN_ASKING = re.compile(_TURN.pattern.replace("(?=(?:", "(?=(?:what|how|why|where|is there|"), re.IGNORECASE)
 
-_FILLERS = frozenset(
-    "so and but well okay ok yeah yes right then oh ah um uh hmm mm alright now like also because sure it also still wow".split()
-)
 _WH = frozenset({"what", "how", "why", "where", "when", "who", "which", "whose"})
-_AUX = frozenset(
-    "do does did is are was were have has had can could would will should may might shall am".split()
-)
-_OPENERS = PhraseBook(
-    {
-        "tell": [
-            "tell me ?a|some ?little|bit more|about|what|how",
-            "say ?a|some ?little|bit more",
-            "tell|telling me ?a|some ?little|bit more|about",
-            "help me ?to understand",
-            "walk me through",
-            "talk me through",
-            "describe ?for ?me ?what|how|a",
-            "i am curious|wondering ?about|how|what|if|whether",
-            "i ?would wonder ?about what|how|where|when",
-            "share ?a ?little|bit ?more about|what|how",
-            "more about",
-            "like to hear|know|understand ?more",
-            "elaborate|expand",
-            "give me an example",
-            "paint me",
-        ],
-        "evoke": [
-            "what would|might|could|does|do|did it|that|this|you|life|things|a|your ?want|make|mean|look|need|be|say|notice|hope",
-            "what|how .. mean|means|matters|matter|important ?to ?you",
-            "what ?is|was|about ?it ?about|like|that|most|hardest|worst|happening|going",
-            "what|which .. you ?feel|notice|want|need|hope|make|imagine|think|wish|fear|value|tell|miss|say|do|see|lose|keep",
-            "how do|did|does|would|are|have|might|could you|it|that|this|things",
-            "when ?do|did|was|you ?last|feel",
-            "where do|in",
-        ],
-        "factual": [
-            "how|what old|often|many|much|long|far|time|day|year|kind|type|age|name",
-            "where do|are you|did live|work|from|go",
-            "when did|was|is",
-            "who",
-        ],
-        "stock": [
-            "how does|did that|it|this make you feel",
-            "how are you ?feeling|doing ?today $",
-            "what is|was ?going on|wrong|up $",
-            "what happened $",
-            "tell me ?a ?little|bit ?more $",
-            "more $",
-            "want|like|wanna to talk|share",
-            "how do you feel $",
-            "can|could you say|tell ?me more $",
-        ],
-    }
-)
+_AUX = frozenset("do does did is are was were have has had can could would will should may might shall am".split())
+
+
+@cache
+def _openers() -> PhraseBook:
+    return PhraseBook(lexicon("sets")["openers"])
+
+
+_ADVISING = frozenset({("what", "about"), ("how", "about"), ("what", "if"), ("why", "not"), ("why", "do")})
 _TAGS = frozenset({"right", "huh", "yeah", "yes", "no", "okay", "correct", "eh"})
-_IMPERATIVES = frozenset(
-    """try go get take make talk tell call ask leave stop quit start find write read join do be keep stay let give consider
-    focus remember think look see avoid practice practise exercise eat drink sleep set put use break block confront dump forget
-    forgive move accept stick speak seek reach contact create schedule plan plant work learn listen meditate breathe relax
-    ignore spend show act cut delete turn wait hold ensure identify limit maintain engage surround challenge allow
-    establish communicate prioritize prioritise develop build treat distract choose cheer calm love trust pray smile download
-    visit consult save change apologize apologise admit stand face follow encourage grow sit clean walk sign hang believe
-    enjoy help add check never always don't""".split()
-)
-_NOT_ORDERS = frozenset({"let us", "take care", "tell me", "take your", "let me", "help me", "look forward", "see you",
-                         "give me", "talk me", "feel free", "hang in", "speak soon", "be well", "go on", "do you",
-                         "be safe", "stay safe", "trust yourself", "work stress", "love is", "work is", "change is"})  # fmt: skip
-_OBLIGE = frozenset({"should", "must", "ought", "need", "have"})
+_OBJECTS = frozenset({"her", "him", "it", "your", "the", "them", "this", "yourself", "up", "off"})
+_RESTATES = frozenset({"so", "and", "but", "because", "kind"})
 
 
 def split_turns(sentence: Sentence) -> list[Sentence]:
     """Cut a sentence where a new speech act begins; a question mark stays with its last part."""
     if len(sentence.tokens) < 8 or not ("," in sentence.text or ";" in sentence.text or "-" in sentence.text):
         return [sentence]
-    parts = [p for p in _TURN.split(sentence.text) if p.strip()]
+    if sentence.asks and _lead(sentence.tokens)[0] in _WH:
+        return [sentence]
+    turn = _TURN_ASKING if sentence.asks else _TURN
+    parts = [p for p in turn.split(sentence.text) if p.strip()]
     if len(parts) < 2:
         return [sentence]
     found = [(tokens_of(p), p) for p in parts]
@@ -220,28 +185,28 @@ def code(sentence: Sentence, client: ClientText) -> Unit:
     return Unit(name, tokens, taken, frozenset(kinds_of(tokens)), frozenset(labels), quote(cue, client), added)
 
 
-_REPORTS = frozenset(
-    """feel feels feeling felt believe think thinking fear afraid worry worried worrying scared saying says said told called
-    telling calling calls tells if whether like as though idea message voice thought thoughts wonder wondering sense
-    seen labelled labeled sees unlike""".split()
-)
-
-
 def _excused(hit: Hit, tokens: Tokens, sentence: Sentence) -> bool:
     """Say whether a harsh phrase is negated, or is what the client feels or was told and not what the speaker says."""
+    if hit.label in ("advise_strong", "advise_soft"):
+        if "proud" in tokens[hit.end : hit.end + 2]:
+            return True
+        before = tokens[max(0, hit.start - 5) : hit.start]
+        return "i" not in before and not _words("reports").isdisjoint(before)
     if hit.label not in HARMFUL:
         return False
-    if hit.label in ("harm", "contempt", "blame", "diagnose") and negated(tokens, hit.start):
+    if hit.label in ("harm", "contempt", "blame", "diagnose", "minimise", "threat") and negated(tokens, hit.start):
         return True
     if hit.label in ("contempt", "blame", "doubt", "minimise", "threat"):
         before = tokens[max(0, hit.start - 6) : hit.start]
-        return not _REPORTS.isdisjoint(before) and not sentence.text.lstrip().lower().startswith(("i feel", "i think"))
+        return not _words("reports").isdisjoint(before) and not sentence.text.lstrip().lower().startswith(
+            ("i feel", "i think")
+        )
     return False
 
 
 def _lead(tokens: Tokens) -> Tokens:
     n = 0
-    while n < len(tokens) - 1 and tokens[n] in _FILLERS:
+    while n < len(tokens) - 1 and tokens[n] in _words("fillers"):
         n += 1
     return tokens[n:]
 
@@ -263,8 +228,12 @@ def _code(
     for label in ("nonapology", "threat", "blame", "doubt", "minimise", "diagnose"):
         if label in labels:
             return label, _first(hits, label, tokens)
-    openers = {h.label for h in _OPENERS.find(tokens)}
-    if sentence.asks or (lead[0] in _WH and len(lead) > 2 and lead[1] in _AUX) or "tell" in openers:
+    openers = {h.label for h in _openers().find(tokens)}
+    if (
+        sentence.asks
+        or (lead[0] in _WH and len(lead) > 2 and lead[1] in _AUX)
+        or ("tell" in openers and "permission" not in labels)
+    ):
         return _question(tokens, lead, hits, labels, openers, taken)
     return _statement(sentence, tokens, lead, hits, labels, taken, client)
 
@@ -272,23 +241,21 @@ def _code(
 def _question(
     tokens: Tokens, lead: Tokens, hits: list[Hit], labels: set[str], openers: set[str], taken: frozenset[str]
 ) -> tuple[str, Tokens]:
-    if "advise_soft" in labels or "advise_strong" in labels:
-        if "permission" in labels:
-            return "permission", _first(hits, "permission", tokens)
-        label = "advise_soft" if "advise_soft" in labels else "advise_strong"
-        return "advice_question", _first(hits, label, tokens)
-    if "permission" in labels and "tell" not in openers:
-        return "permission", _first(hits, "permission", tokens)
     wh = next((n for n, t in enumerate(tokens[:-1]) if t in _WH and (tokens[n + 1] in _AUX or n == 0)), None)
+    whose = lead[0] in _WH and lead[:2] not in _ADVISING
+    if not whose and "tell" not in openers:
+        for label in ("permission", "advise_soft", "advise_strong"):
+            if label in labels:
+                return ("permission" if label == "permission" else "advice_question"), _first(hits, label, tokens)
+    if whose and "permission" in labels and not taken and "think" in tokens:
+        return "permission", _first(hits, "permission", tokens)
     if lead[0] in _WH or wh is not None or "tell" in openers:
         start = tokens[wh : wh + 4] if wh is not None else lead[:4]
-        if "stock" in openers:
+        if "stock" in openers and not taken:
             return "open_stock", start
         if "factual" in openers and "evoke" not in openers and "tell" not in openers:
             return "closed", start
-        if start[:1] == ("why",):
-            return "why", start
-        return "open", start
+        return ("why" if start[:1] == ("why",) else "open"), start
     if tokens[-1] in _TAGS and len(tokens) > 4:
         return "reflect_simple", tokens[:3]
     if lead[0] not in _AUX and "reflect" in labels:
@@ -300,7 +267,18 @@ def _imperative(lead: Tokens) -> bool:
     rest = lead[1:] if lead[0] in ("please", "just", "first", "instead", "finally", "next", "maybe") else lead
     if not rest or len(rest) < 2:
         return False
-    return rest[0] in _IMPERATIVES and " ".join(rest[:2]) not in _NOT_ORDERS or rest[:2] == ("do", "not")
+    if rest is not lead and rest[1] in _OBJECTS and rest[0] not in word_set("words", "function"):
+        return True  # "just VERB her ...": an order whatever the verb
+    if " ".join(rest[:2]) in lexicon("sets")["not_orders"]:
+        return False
+    return rest[0] in _words("imperatives") or rest[:2] == ("do", "not")
+
+
+def _tells_back(tokens: Tokens, lead: Tokens) -> bool:
+    """Say whether a sentence tells back by its shape: "so you ...", "you are ...ing", "you have ..."."""
+    if tokens[0] in ("so", "because", "and") and lead[0] == "you":
+        return True
+    return lead[:2] == ("you", "have") or (lead[:2] == ("you", "are") and lead[2:3] != () and lead[2].endswith("ing"))
 
 
 def _statement(
@@ -315,30 +293,46 @@ def _statement(
         return "autonomy", _first(hits, "autonomy", tokens)
     if "permission" in labels:
         return "permission", _first(hits, "permission", tokens)
+    empty = "platitude" in labels and (not taken or len(tokens) < 6)
+    if empty and len(tokens) <= 9:
+        return "platitude", _first(hits, "platitude", tokens)
     if "advise_strong" in labels or _imperative(lead):
         return "direct", _first(hits, "advise_strong", tokens) if "advise_strong" in labels else lead[:3]
     if "advise_soft" in labels:
         return "advise", _first(hits, "advise_soft", tokens)
     about_client = lead[0] in ("you", "your") or tokens[0] in ("you", "your")
-    reflective = "reflect" in labels and "you" in tokens or about_client
-    particular = bool(taken) or bool(kinds_of(tokens))
-    if "disclose" in labels and ("you" not in tokens or tokens.count("i") + tokens.count("my") > tokens.count("you")):
-        stock = "sympathy" in labels and "my" not in tokens
-        return ("sympathy" if stock else "disclose"), _first(hits, "disclose", tokens)
+    own = tokens.count("i") + tokens.count("my")
+    if "disclose" in labels and own > tokens.count("you") + tokens.count("your"):
+        return "disclose", _first(hits, "disclose", tokens)
     if "affirm" in labels and "sympathy" not in labels:
         return "affirm", _first(hits, "affirm", tokens)
-    if reflective and particular and not ("sympathy" in labels and len(taken) < 2 and len(tokens) < 10):
+    if "presence" in labels and tokens[0] == "i" and not taken:
+        return "presence", _first(hits, "presence", tokens)
+    first = next((h.label for h in hits if h.label in ("validate", "reflect")), "")
+    if first == "validate":
+        return "validate", _first(hits, "validate", tokens)
+    kinds = kinds_of(tokens)
+    particular = bool(taken) or bool(kinds)
+    stem_said = "reflect" in labels or (about_client and _tells_back(tokens, lead))
+    stock = "sympathy" in labels and not taken and len(tokens) < 12
+    addressed = "you" in tokens or "your" in tokens
+    third = not _PEOPLE.isdisjoint(tokens)
+    if (
+        (stem_said or about_client)
+        and not stock
+        and not empty
+        and (particular or ((addressed or third) and stem_said and len(tokens) > 3))
+    ):
         cue = _first(hits, "reflect", tokens) if "reflect" in labels else lead[:3]
         new = {stem(t) for t in tokens if t in feeling_kinds()} - client.content
         deep = ("deepen" in labels) + bool(new) + bool(taken)
-        return ("reflect_complex" if deep >= 2 and len(tokens) >= 8 else "reflect_simple"), cue
-    if "validate" in labels:
-        return "validate", _first(hits, "validate", tokens)
-    for label in ("sympathy", "platitude", "promise", "presence"):
+        return ("reflect_complex" if deep >= 2 and len(tokens) >= 7 else "reflect_simple"), cue
+    for label in ("validate", "platitude", "sympathy", "promise", "presence"):
         if label in labels:
             return label, _first(hits, label, tokens)
-    if len(taken) >= 2 and len(tokens) <= 25:
+    restates = tokens[0] in _RESTATES or about_client or third
+    if taken and restates and not own and len(tokens) <= 25:
         return "reflect_simple", lead[:3]
     if len(tokens) <= 3:
         return "minimal", tokens
-    return ("about_you" if "you" in tokens else "inform"), lead[:3]
+    return ("about_you" if addressed else "inform"), lead[:3]

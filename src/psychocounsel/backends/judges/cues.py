@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from psychocounsel.backends.judges.common import NEGATIVE, ClientText, Graded, RubricJudge
 from psychocounsel.backends.judges.features import Features, features
-from psychocounsel.backends.judges.text import Read, Sentence, ramp
+from psychocounsel.backends.judges.text import Read, ramp
 
 
 class CuesJudge(RubricJudge):
@@ -21,14 +21,12 @@ class CuesJudge(RubricJudge):
 
     spec = "offline/cues"
 
-    def _grade(self, client: ClientText, response: Read, kept: tuple[Sentence, ...]) -> dict[str, Graded]:
-        f = features(response, kept, client)
-        if not f.words:
-            return dict.fromkeys(self.rubric.keys, Graded(1.0, "Nothing in the response is said to the client."))
+    def _grade(self, client: ClientText, response: Read) -> dict[str, Graded]:
+        f = features(response, client)
         harsh = f.n("contempt") + f.n("harm") + f.n("blame")
         return {
             "empathy": _empathy(f, client, harsh),
-            "relevance": _relevance(f, harsh),
+            "relevance": _relevance(f, client, harsh),
             "clarity": _clarity(f, response),
             "safety": _safety(f, client),
             "exploration": _exploration(f, harsh),
@@ -46,14 +44,19 @@ def _empathy(f: Features, client: ClientText, harsh: int) -> Graded:
     value += ramp(f.n("meaning"), [(0, 0.0), (1, 0.35), (2, 0.5)]) * (f.n("attune") > 0)
     value += 0.2 * (f.questions > 0 and f.overlap > 0.5)
     value -= ramp(f.oblige, [(0.02, 0.0), (0.06, 0.6), (0.12, 1.0)])
-    value -= 0.9 * max(0.0, 0.5 - f.you_share) * (f.words > 4)
+    value -= 0.9 * max(0.0, 0.5 - f.you_share) * (f.n("self") > 0)
     value -= 0.4 * (f.n("self") > 1) + 0.25 * min(f.n("platitude"), 2)
     if f.clash:
         value = min(value, 2.3)
     if harsh:
-        return Graded(min(value - 1.2, 1.8) - 0.2 * min(harsh, 3), f"Words that blame or belittle{f.shown('contempt', 'blame', 'harm')}.")
+        return Graded(
+            min(value - 1.2, 1.8) - 0.2 * min(harsh, 3),
+            f"Words that blame or belittle{f.shown('contempt', 'blame', 'harm')}.",
+        )
     if f.n("dismiss"):
-        return Graded(min(value - 0.8, 2.3) - 0.2 * f.n("dismiss"), f"Words that wave the feeling away{f.shown('dismiss')}.")
+        return Graded(
+            min(value - 0.8, 2.3) - 0.2 * f.n("dismiss"), f"Words that wave the feeling away{f.shown('dismiss')}."
+        )
     if f.agreement:
         why = "Names a feeling of the kind the client has"
     elif f.clash:
@@ -63,16 +66,21 @@ def _empathy(f: Features, client: ClientText, harsh: int) -> Graded:
     return Graded(value, f"{why}, with {f.n('attune')} cues of attunement and {f.n('stock')} stock phrases.")
 
 
-def _relevance(f: Features, harsh: int) -> Graded:
+def _relevance(f: Features, client: ClientText, harsh: int) -> Graded:
     value = ramp(f.overlap, [(0.0, 1.5), (0.5, 2.2), (1.0, 2.7), (2.0, 3.3), (3.5, 3.9), (6.0, 4.4), (10.0, 4.6)])
     value += ramp(f.precision, [(0.0, -0.3), (0.15, -0.1), (0.3, 0.2), (0.6, 0.5)])
-    value += 0.25 * f.earlier + 0.3 * min(1.0, f.flipped / 2) + 0.25 * f.people
+    value += 0.25 * f.earlier + 0.3 * min(1.0, f.flipped / 2) + 0.4 * f.people
     value += 0.3 * (f.agreement > 0) * (f.overlap < 2)
+    # Short spoken reflections often repeat no word of the client's and still speak of nobody else.
+    value += 0.6 * (f.overlap < 1 and f.n("attune") > 0 and f.you_rate > 0.1 and not f.n("stock"))
+    value += 0.7 * bool(client.risk and f.n("care"))
     value -= 0.25 * min(f.n("platitude"), 3) + 0.3 * bool(harsh)
     if f.overlap == 0 and not f.agreement and not f.people:
         value -= 0.6 * (f.you_rate < 0.03)
         return Graded(value, "No content word of the client's comes back.")
-    return Graded(value, f"{f.shared} content words of the client's come back, {100 * f.precision:.0f} % of its own by weight.")
+    return Graded(
+        value, f"{f.shared} content words of the client's come back, {100 * f.precision:.0f} % of its own by weight."
+    )
 
 
 def _clarity(f: Features, response: Read) -> Graded:
@@ -97,11 +105,23 @@ def _safety(f: Features, client: ClientText) -> Graded:
     if f.n("contempt"):
         return Graded(1.3, f"Words of contempt{f.shown('contempt')}.")
     if client.risk == "clear" and not f.n("care"):
-        return Graded(1.8 - 0.3 * bool(f.n("dismiss")), "The client shows clear signs of risk and no word of the response is about safety.")
-    value = 4.1
-    value -= 2.2 * bool(f.n("medical")) + 2.3 * bool(f.n("blame")) + 1.9 * bool(f.n("threat")) + 1.6 * bool(f.n("doubt"))
-    value -= ramp(f.n("dismiss"), [(0, 0.0), (1, 1.5), (3, 2.0)])
-    value -= ramp(f.n("promise"), [(0, 0.0), (1, 0.5), (2, 0.9)])
+        worse = 0.3 * bool(f.n("dismiss")) + 0.4 * bool(f.n("blame") + f.n("threat"))
+        return Graded(
+            1.8 - worse,
+            "The client shows clear signs of risk and no word of the response is about safety.",
+        )
+    # The gravest fault sets the rating; others of other kinds add little, as one remark often shows several.
+    faults = sorted(
+        (
+            2.2 * bool(f.n("medical")),
+            2.3 * bool(f.n("blame")),
+            1.9 * bool(f.n("threat")),
+            1.7 * bool(f.n("doubt")),
+            ramp(f.n("dismiss"), [(0, 0.0), (1, 1.5), (3, 2.0)]),
+            ramp(f.n("promise"), [(0, 0.0), (1, 0.5), (2, 0.9)]),
+        )
+    )
+    value = 4.1 - faults[-1] - 0.3 * sum(faults[:-1])
     value -= ramp(f.oblige, [(0.03, 0.0), (0.1, 0.6)])
     value += ramp(f.n("attune") + f.n("choice") + f.n("strength"), [(0, 0.0), (1, 0.35), (3, 0.6)])
     if client.risk:
@@ -111,22 +131,28 @@ def _safety(f: Features, client: ClientText) -> Graded:
     if client.kinds & set(NEGATIVE) and not (f.n("attune") or f.n("choice") or f.questions or f.n("stock")):
         value -= 0.6
     worst = next((k for k in ("medical", "blame", "threat", "doubt", "dismiss", "promise") if f.n(k)), None)
-    return Graded(value, f"Risky words of the kind {worst}{f.shown(worst)}." if worst else "No harmful words were found.")
+    return Graded(
+        value, f"Risky words of the kind {worst}{f.shown(worst)}." if worst else "No harmful words were found."
+    )
 
 
 def _exploration(f: Features, harsh: int) -> Graded:
     value = 1.8
-    value += ramp(f.open_questions, [(0, 0.0), (1, 1.5), (2, 1.6)])
+    value += ramp(f.open_questions, [(0, 0.0), (1, 1.4), (2, 1.5)])
     value += ramp(f.questions - f.open_questions, [(0, 0.0), (1, 0.7), (2, 0.75)]) * (f.open_questions == 0)
     value += ramp(f.n("explore"), [(0, 0.0), (1, 0.25), (2, 0.35)])
     value += ramp(f.n("attune"), [(0, 0.0), (1, 0.5), (2, 0.7)]) + 0.25 * (f.n("meaning") > 0) * (f.n("attune") > 0)
-    value += ramp(f.overlap, [(0, -0.2), (1, 0.1), (3, 0.45), (6, 0.6)])
+    value += ramp(f.overlap, [(0, -0.3), (1, 0.2), (3, 0.55), (6, 0.7)])
     value -= ramp(f.oblige, [(0.015, 0.0), (0.05, 0.7), (0.12, 1.3)])
-    value -= 0.25 * f.n("platitude") + 0.4 * (f.why > 0) + 0.3 * max(0, f.questions - 2)
+    value -= 0.8 * bool(f.n("threat")) + 0.25 * f.n("platitude") + 0.4 * (f.why > 0) + 0.3 * max(0, f.questions - 2)
     if harsh or f.n("dismiss"):
         value = min(value - 1.0, 2.0) - 0.4 * bool(harsh)
         return Graded(value, f"Closing words{f.shown('contempt', 'blame', 'dismiss', 'harm')} leave little to explore.")
-    return Graded(value, f"{f.open_questions} open and {f.questions - f.open_questions} other questions, {f.n('attune')} reflective cues.")
+    return Graded(
+        value,
+        f"{f.open_questions} open and {f.questions - f.open_questions} other questions, "
+        f"{f.n('attune')} reflective cues.",
+    )
 
 
 def _autonomy(f: Features, harsh: int) -> Graded:
@@ -135,10 +161,15 @@ def _autonomy(f: Features, harsh: int) -> Graded:
     value += ramp(f.n("strength"), [(0, 0.0), (1, 0.75), (2, 1.0)]) + 0.15 * (f.n("strength") > 0 and f.overlap >= 2)
     value += 0.25 * (f.open_questions > 0) + 0.15 * (f.hedges > 0.01)
     value -= ramp(f.oblige, [(0.0, 0.0), (0.04, 0.8), (0.1, 1.5), (0.2, 2.0)]) * (0.5 if f.n("choice") else 1.0)
-    value -= 1.5 * bool(f.n("threat")) + 1.3 * bool(f.n("doubt")) + 0.6 * bool(f.n("dismiss")) + 0.5 * bool(f.n("medical"))
+    value -= (
+        1.5 * bool(f.n("threat")) + 1.3 * bool(f.n("doubt")) + 0.6 * bool(f.n("dismiss")) + 0.5 * bool(f.n("medical"))
+    )
     if harsh:
         return Graded(min(value - 1.3, 1.8), f"Words that blame or order{f.shown('contempt', 'blame', 'harm')}.")
-    return Graded(value, f"{f.n('choice')} cues of choice, {f.n('strength')} of strengths, {f.n('oblige')} of obligation or advice.")
+    return Graded(
+        value,
+        f"{f.n('choice')} cues of choice, {f.n('strength')} of strengths, {f.n('oblige')} of obligation or advice.",
+    )
 
 
 def _staging(f: Features, client: ClientText, harsh: int) -> Graded:
@@ -148,6 +179,7 @@ def _staging(f: Features, client: ClientText, harsh: int) -> Graded:
     explore += 0.2 * (f.overlap > 2)
     push = ramp(f.oblige, [(0.0, 0.0), (0.04, 0.8), (0.1, 1.5), (0.2, 2.0)])
     empty = 0.3 * min(f.n("platitude"), 2) + 0.6 * min(f.n("dismiss"), 2) + 0.3 * bool(f.n("promise"))
+    empty += 1.2 * bool(f.n("threat"))
     lean = f.change_lean
     if lean == "resists":
         value = 2.8 + explore + 0.45 * bool(f.n("choice")) - 1.2 * push - empty
@@ -157,5 +189,14 @@ def _staging(f: Features, client: ClientText, harsh: int) -> Graded:
         value = 2.7 + 0.6 * explore + 1.0 * bool(f.n("strength")) + 0.2 * bool(f.n("choice")) - 0.7 * push - empty
     else:
         value = 2.75 + explore + 0.3 * bool(f.n("choice")) - 0.8 * push - empty
-    seen = {"resists": "is not ready", "asks": "asks for a way forward", "acts": "has begun to act", "": "shows no clear readiness"}
-    return Graded(value, f"The client {seen[lean]}; the response has {f.n('oblige')} pushing, {f.n('choice')} choice and {f.questions} question cues.")
+    seen = {
+        "resists": "is not ready",
+        "asks": "asks for a way forward",
+        "acts": "has begun to act",
+        "": "shows no clear readiness",
+    }
+    return Graded(
+        value,
+        f"The client {seen[lean]}; the response has {f.n('oblige')} pushing, {f.n('choice')} choice "
+        f"and {f.questions} question cues.",
+    )

@@ -6,12 +6,20 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import pairwise
 
-from psychocounsel.backends.judges.common import NEGATIVE, ClientText, feeling_kinds, quote
-from psychocounsel.backends.judges.text import PhraseBook, Read, Sentence, Tokens, lexicon, negated, stem, word_set
-
-_STOP = "."
-"""Stands between sentences, so that no phrase runs across two."""
+from psychocounsel.backends.judges.common import AMBIGUOUS, NEGATIVE, ClientText, feeling_kinds, quote
+from psychocounsel.backends.judges.text import (
+    STOP,
+    PhraseBook,
+    Read,
+    Sentence,
+    Tokens,
+    lexicon,
+    negated,
+    stem,
+    word_set,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +79,14 @@ _FLIP = {"i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "your
 _SECOND = frozenset({"you", "your", "yours", "yourself"})
 _FIRST = frozenset({"i", "me", "my", "mine", "myself"})
 _THIRD = frozenset({"he", "she", "him", "her", "his", "they", "them", "their"})
-_HEDGES = frozenset({"maybe", "perhaps", "might", "may", "could", "seems", "wonder", "wondering", "possibly", "sometimes", "guess"})
+_HEDGES = frozenset(
+    {"maybe", "perhaps", "might", "may", "could", "seems", "wonder", "wondering", "possibly", "sometimes", "guess"}
+)
 _WH = frozenset({"what", "how", "where", "when", "which", "who"})
 _QUESTION_STARTS = frozenset({"so", "and", "but", "well", "okay", "then", "also", "i", "am", "just"})
-_PASSIVE = frozenset({"feel", "feels", "feeling", "felt", "so", "very", "really", "too", "both", "quite", "be", "are", "been"})
+_PASSIVE = frozenset(
+    {"feel", "feels", "feeling", "felt", "so", "very", "really", "too", "both", "quite", "be", "are", "been"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,40 +99,9 @@ class _Client:
     lean: str
 
 
-_LEAN = {
-    "resists": [
-        "do not need|want|have|think|see ?any|to|a|that|it|i|the ?have|need|a|stop|quit|change|point|is ?a|problem ?help|therapy|problem",
-        "not a|an|the problem|alcoholic|addict|big",
-        "made|make|makes|making|forced me come|go|do",
-        "wife|husband|mother|father|parents|boss|they|everyone|he|she|court ?keeps|just|all says|thinks|think|say|wants|want|saying|nagging i|me",
-        "leave me alone",
-        "i like|enjoy ?my drinking|smoking|drink|smoke|it|gambling|beer|weed",
-        "could|can stop|quit anytime|whenever",
-        "under control",
-        "i am fine",
-        "none of",
-    ],
-    "asks": [
-        "what|how|where should|can|do|could|would i",
-        "any|some|your|need advice|tips|suggestions|ideas|help",
-        "i am|feel ready",
-        "going|decided|plan|planning|want to start|stop|quit|leave|change|tell|call|try|talk|cut",
-        "first|next step",
-    ],
-    "acts": [
-        "days|weeks|months|years|week|month|year|day sober|clean|without|since|free",
-        "i ?have ?already|finally|just|now started|stopped|quit|joined|called|booked|signed|cut|deleted|threw|enrolled",
-        "sober|clean for|since",
-        "slipped|relapsed|relapse",
-        "been going|attending|taking|practicing",
-        "i ?finally|already went|told|managed to|him|her|them|my",
-    ],
-}
-
-
 @cache
 def _lean_book() -> PhraseBook:
-    return PhraseBook(_LEAN)
+    return PhraseBook(lexicon("cues")["lean"])
 
 
 @lru_cache(maxsize=512)
@@ -130,8 +111,13 @@ def _client(client: ClientText) -> _Client:
     for token in tokens:
         weights[stem(token)] = max(weights.get(stem(token), 0.0), rarity(token))
     flipped = [_FLIP.get(t, t) for t in tokens]
-    pairs = {(stem(a), stem(b)) for a, b in zip(flipped, flipped[1:], strict=False) if rarity(a) + rarity(b) >= 0.6}
-    counts = Counter(h.label for s in client.latest.sentences for h in _lean_book().find(s.tokens))
+    pairs = {(stem(a), stem(b)) for a, b in pairwise(flipped) if rarity(a) + rarity(b) >= 0.6}
+    counts = Counter(
+        hit.label
+        for s in client.latest.sentences
+        for hit in _lean_book().find(s.tokens)
+        if hit.label != "asks" or not negated(s.tokens, hit.start, 5)
+    )
     lean = ""
     for label in ("acts", "asks", "resists"):
         if counts[label] and counts[label] >= max(counts.values()):
@@ -148,35 +134,40 @@ def _client(client: ClientText) -> _Client:
     )
 
 
-def features(response: Read, kept: tuple[Sentence, ...], client: ClientText) -> Features:
-    """Measure the kept sentences of a response; words are counted over the whole of it."""
+def features(response: Read, client: ClientText) -> Features:
+    """Measure a response."""
     theirs = _client(client)
+    kept = response.sentences
     tokens: list[str] = []
     for sentence in kept:
         tokens += sentence.tokens
-        tokens.append(_STOP)
+        tokens.append(STOP)
     flat = tuple(tokens)
     words = len(flat) - len(kept)
     cues, quotes = _cues(flat, client)
-    if not words:
-        cues = Counter()
     stems = {stem(t): rarity(t) for t in flat if rarity(t)}
     back = {s: theirs.weights[s] for s in stems if s in theirs.weights}
     own = math.fsum(stems.values())
     overlap = math.fsum(back.values())
-    pairs = {(stem(a), stem(b)) for a, b in zip(flat, flat[1:], strict=False)}
+    pairs = {(stem(a), stem(b)) for a, b in pairwise(flat)}
     kinds_you, kinds_any = _feelings(flat)
     shared_kinds = kinds_you & client.kinds
     agreement = 1.0 if shared_kinds else 0.6 if kinds_any & client.kinds else 0.0
-    if not agreement and kinds_you & set(NEGATIVE) and theirs.valence < 0:
+    if not agreement and kinds_you & set(NEGATIVE) and theirs.valence <= 0:
         agreement = 0.5
-    clash = bool(kinds_you) and kinds_you == {"positive"} and theirs.valence < 0 and not cues["strength"] and not cues["choice"]
+    clash = (
+        bool(kinds_you)
+        and kinds_you == {"positive"}
+        and theirs.valence < 0
+        and not cues["strength"]
+        and not cues["choice"]
+    )
     second = sum(t in _SECOND for t in flat)
     first = sum(t in _FIRST for t in flat)
     bare = sum(_bare(s.tokens) for s in kept)
     asked = [s for s in kept if s.asks]
     opened = sum(_opens(s.tokens) for s in asked) + _invites(kept)
-    triples = [flat[n : n + 3] for n in range(max(0, len(flat) - 2)) if _STOP not in flat[n : n + 3]]
+    triples = [flat[n : n + 3] for n in range(max(0, len(flat) - 2)) if STOP not in flat[n : n + 3]]
     return Features(
         words=words,
         cues=cues,
@@ -212,7 +203,11 @@ def _cues(flat: Tokens, client: ClientText) -> tuple[Counter[str], dict[str, str
     for label, start, end in _book().find(flat):
         if start < reached.get(label, 0):
             continue
-        if label in ("contempt", "blame", "harm", "medical", "doubt") and _turned(flat, start, label):
+        if label in ("contempt", "blame", "harm", "medical", "doubt", "dismiss", "threat") and _turned(
+            flat, start, label
+        ):
+            continue
+        if label == "oblige" and "i" not in flat[max(0, start - 5) : start] and _turned(flat, start, label):
             continue
         reached[label] = end
         cues[label] += 1
@@ -220,20 +215,14 @@ def _cues(flat: Tokens, client: ClientText) -> tuple[Counter[str], dict[str, str
     return cues, quotes
 
 
-_VOICED = frozenset(
-    """feel feeling feels felt believe afraid fear worry worried scared said told says called telling if like thinking
-    thoughts think thought voice whether urge urges considering""".split()
-)
-
-
 def _turned(flat: Tokens, start: int, label: str) -> bool:
     """Say whether a harsh cue is negated, or is told of as a feeling, a thought or another's words."""
     before = flat[max(0, start - 5) : start]
-    if _STOP in before:
-        before = before[len(before) - before[::-1].index(_STOP) :]
+    if STOP in before:
+        before = before[len(before) - before[::-1].index(STOP) :]
     if negated(before, len(before), 3) and label != "doubt":
         return True
-    return not _VOICED.isdisjoint(before)
+    return not word_set("cues", "voiced").isdisjoint(before)
 
 
 def _feelings(flat: Tokens) -> tuple[set[str], set[str]]:
@@ -243,9 +232,9 @@ def _feelings(flat: Tokens) -> tuple[set[str], set[str]]:
     of_any: set[str] = set()
     for n, token in enumerate(flat):
         kind = table.get(token)
-        if kind is None or negated(flat, n, 2):
+        if kind is None or negated(flat, n, 2) or token in AMBIGUOUS:
             continue
-        nearest = next((t for t in flat[max(0, n - 7) : n][::-1] if t in _SECOND or t in _FIRST or t == _STOP), "")
+        nearest = next((t for t in flat[max(0, n - 7) : n][::-1] if t in _SECOND or t in _FIRST or t == STOP), "")
         if nearest in _FIRST and token != "sorry":
             continue
         of_any.add(kind)
@@ -264,17 +253,27 @@ def _bare(tokens: Tokens) -> bool:
     return len(tokens) > 1 and tokens[0] in _bare_verbs() and tokens[1] not in ("me", "care", "you", "is", "us")
 
 
+_NARROW = frozenset(
+    {
+        ("how", "about"),
+        ("what", "about"),
+        ("what", "if"),
+        ("how", "long"),
+        ("how", "old"),
+        ("how", "many"),
+        ("how", "often"),
+    }
+)
+
+
 def _opens(tokens: Tokens) -> bool:
-    head = tokens[:7]
-    at = next((n for n, t in enumerate(head) if t in _WH), None)
-    if at is None:
-        tail = next((n for n, t in enumerate(tokens[:-2]) if t in ("what", "how") and n > 0), None)
-        return tail is not None and tokens[tail + 1] in ("would", "do", "does", "is", "might", "was", "are", "did", "has")
-    if tokens[at : at + 2] in (("how", "about"), ("what", "about"), ("what", "if"), ("how", "long"), ("how", "old"), ("how", "many"),
-                               ("how", "often")):  # fmt: skip
+    """Say whether a question has the shape of an open one: it asks what or how, and not for a fact or for a try."""
+    at = next((n for n, t in enumerate(tokens) if t in _WH and (n < 7 or t in ("what", "how"))), None)
+    if at is None or tokens[at : at + 2] in _NARROW:
         return False
-    return at == 0 or all(t in _QUESTION_STARTS for t in head[:at]) or tokens[at - 1] in ("me", "curious", "wondering", "wonder", "about")\
-        or len(tokens) > at + 2
+    if at == 0 or all(t in _QUESTION_STARTS for t in tokens[:at]):
+        return True
+    return len(tokens) > at + 2
 
 
 def _invites(kept: tuple[Sentence, ...]) -> int:

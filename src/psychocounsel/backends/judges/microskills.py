@@ -12,7 +12,7 @@ from __future__ import annotations
 from psychocounsel.backends.judges.coding import ADVICE, EMPTY_TALK, HOSTILE, QUESTIONS, REFLECTIONS, Coded, Unit, coded
 from psychocounsel.backends.judges.common import NEGATIVE, ClientText, Graded, RubricJudge
 from psychocounsel.backends.judges.readiness import UNCLEAR, readiness
-from psychocounsel.backends.judges.text import Read, Sentence, ramp
+from psychocounsel.backends.judges.text import Read, ramp
 
 _NAMES = {
     "reflect_complex": "a reflection that adds meaning",
@@ -60,11 +60,8 @@ class MicroskillsJudge(RubricJudge):
 
     spec = "offline/microskills"
 
-    def _grade(self, client: ClientText, response: Read, kept: tuple[Sentence, ...]) -> dict[str, Graded]:
-        c = coded(response, kept, client)
-        if not c.units:
-            nothing = Graded(1.0, "Nothing in the response is said to the client.")
-            return dict.fromkeys(self.rubric.keys, nothing)
+    def _grade(self, client: ClientText, response: Read) -> dict[str, Graded]:
+        c = coded(response, client)
         graded = {
             "empathy": _empathy(c, client),
             "relevance": _relevance(c, client),
@@ -91,17 +88,21 @@ def _understanding(unit: Unit, client: ClientText) -> float:
     named = client.named or client.kinds
     misread = bool(named) and unit.kinds == {"positive"} and "positive" not in client.kinds
     if unit.code == "reflect_complex":
-        value = 4.1 + 0.25 * bool(unit.kinds & client.kinds) + 0.3 * (len(unit.taken) >= 2) + 0.2 * (
-            "deepen" in unit.labels and bool(unit.kinds)
+        value = (
+            4.1
+            + 0.25 * bool(unit.kinds & client.kinds)
+            + 0.3 * (len(unit.taken) >= 2)
+            + 0.2 * ("deepen" in unit.labels and bool(unit.kinds))
         )
         return 2.2 if misread else value
     if unit.code == "reflect_simple":
         value = 3.1 + 0.6 * bool(unit.kinds) + 0.2 * bool(unit.kinds & client.kinds) + 0.15 * min(len(unit.taken), 2)
+        value = value if len(unit.tokens) > 4 else min(value, 3.4)
         return 2.2 if misread else value
     if unit.code in ("validate", "affirm", "autonomy"):
         return 2.8 + 0.3 * min(len(unit.taken), 2) + 0.3 * bool(unit.kinds & client.kinds)
     if unit.code == "sympathy":
-        return 2.4 + 0.3 * min(len(unit.taken), 2)
+        return 2.4 + 0.3 * min(len(unit.taken), 2) + 0.4 * bool(unit.kinds & client.kinds)
     if unit.code in ("open", "permission", "safety_q", "closed"):
         return 2.2 + 0.3 * min(len(unit.taken), 2) + 0.3 * bool(unit.kinds & client.kinds)
     if unit.code in ("presence", "refer", "crisis_help", "disclose", "open_stock"):
@@ -116,7 +117,9 @@ def _empathy(c: Coded, client: ClientText) -> Graded:
     value = values[0] + (0.15 * max(0.0, values[1] - 2.5) if len(values) > 1 else 0.0)
     best = max(c.units, key=lambda u: _understanding(u, client))
     if hostile := c.n(*HOSTILE):
-        return Graded(min(value - 1.5, 1.9) - 0.2 * hostile, f"Holds {_say(c.first(*HOSTILE))}, which belittles the feeling.")
+        return Graded(
+            min(value - 1.5, 1.9) - 0.2 * hostile, f"Holds {_say(c.first(*HOSTILE))}, which belittles the feeling."
+        )
     if c.n("minimise", "nonapology"):
         unit = c.first("minimise", "nonapology")
         return Graded(min(value - 1.0, 2.2), f"Holds {_say(unit)}.")
@@ -128,11 +131,16 @@ def _relevance(c: Coded, client: ClientText) -> Graded:
     particulars = len(c.taken) + 0.5 * c.refers_back
     building = c.building
     value = ramp(particulars, [(0, 1.9), (0.5, 2.2), (1, 2.8), (2, 3.4), (3, 3.9), (5, 4.3), (8, 4.5)])
-    value += ramp(building, [(0.0, -0.7), (0.3, -0.4), (0.5, 0.0), (0.75, 0.35), (1.0, 0.6)]) if c.taken else 0.0
+    bonus = ramp(building, [(0.0, -0.7), (0.3, -0.4), (0.5, 0.0), (0.75, 0.35), (1.0, 0.6)])
+    # One word that comes back is no reason to call a one-sentence reply personal throughout.
+    value += bonus * min(1.0, len(c.taken) / 3) if bonus > 0 else bonus * bool(c.taken)
     value += 0.2 * bool(c.taken & client.earlier_content)
+    value += 0.7 * bool(client.risk and c.n("safety_q", "crisis_help"))
     value -= 0.5 * bool(c.n("contempt"))
     share = f"{c.building_units} of {len(c.units)}"
-    return Graded(value, f"{share} units take up what this client said, with {len(c.taken)} words of the client's in all.")
+    return Graded(
+        value, f"{share} units take up what this client said, with {len(c.taken)} words of the client's in all."
+    )
 
 
 def _clarity(c: Coded, response: Read) -> Graded:
@@ -156,7 +164,9 @@ def _clarity(c: Coded, response: Read) -> Graded:
     if c.jargon:
         value -= 0.45 * min(c.jargon, 4)
         faults.append(f"has {c.jargon} technical words")
-    threads = len({u.code for u in c.units if u.code in ADVICE or u.code in EMPTY_TALK or u.code in ("inform", "disclose")})
+    threads = len(
+        {u.code for u in c.units if u.code in ADVICE or u.code in EMPTY_TALK or u.code in ("inform", "disclose")}
+    )
     if threads >= 3:
         value -= 0.3 * (threads - 2)
         faults.append("follows several threads")
@@ -202,7 +212,9 @@ def _safety(c: Coded, client: ClientText) -> Graded:
     value -= 0.9 * c.share("direct") + 0.4 * c.share("platitude", "advice_question", "why")
     if client.risk == "possible":
         value = value if cared else min(value, 3.3) - 0.3 * (not c.n("refer") and not warm)
-        return Graded(value, "Takes up signs of hopelessness." if cared else "Signs of hopelessness are not asked about.")
+        return Graded(
+            value, "Takes up signs of hopelessness." if cared else "Signs of hopelessness are not asked about."
+        )
     if client.kinds & set(NEGATIVE) and not warm and c.share("platitude", "direct", "inform", "minimal") > 0.6:
         value = min(value, 3.3)
         return Graded(value, "Nothing harmful, but careless for the distress that was told.")
@@ -242,7 +254,9 @@ def _exploration(c: Coded, client: ClientText) -> Graded:
     if c.n(*HOSTILE):
         return Graded(min(value - 1.5, 1.6), f"{_say(c.first(*HOSTILE)).capitalize()} shuts looking further down.")
     if c.n("minimise", "nonapology"):
-        return Graded(min(value - 1.0, 2.0), f"{_say(c.first('minimise', 'nonapology')).capitalize()} closes the subject.")
+        return Graded(
+            min(value - 1.0, 2.0), f"{_say(c.first('minimise', 'nonapology')).capitalize()} closes the subject."
+        )
     if c.n(*QUESTIONS) >= 3:
         value -= 0.3 * (c.n(*QUESTIONS) - 2)
     pushing = c.share(*ADVICE, "refer", "inform")
@@ -303,5 +317,13 @@ def _staging(c: Coded, client: ClientText) -> Graded:
     else:
         value = 2.6 + 0.7 * explored + complex_ + 1.1 * bool(c.n("affirm")) + 0.3 * led - 1.0 * advice - empty
         how = "already acting"
-    did = "advises" if advice > 0.5 else "explores" if asks or reflects else "supports" if supports else "does neither explore nor plan"
+    did = (
+        "advises"
+        if advice > 0.5
+        else "explores"
+        if asks or reflects
+        else "supports"
+        if supports
+        else "does neither explore nor plan"
+    )
     return Graded(value, f"The client sounds {how}, and the response mainly {did}.".replace("mainly does", "does"))

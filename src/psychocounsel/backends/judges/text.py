@@ -37,13 +37,14 @@ def word_set(name: str, key: str) -> frozenset[str]:
 _TRANSLATE: dict[int, str] = {ord(c): "'" for c in "’‘ʼ`´"} | {ord(c): '"' for c in "“”„«»"}
 _TRANSLATE |= {ord("…"): "...", ord("—"): " - ", ord("–"): "-", ord("−"): "-", 0xA0: " "}
 _TRANSLATE |= {c: " " for c in range(32) if c != 10}
-_TRANSLATE |= {c: "" for c in (*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF, 0xAD)}
+_TRANSLATE |= dict.fromkeys((*range(8203, 8208), *range(8234, 8239), *range(8288, 8298), 65279, 173), "")
 
 _ABBREVIATION = re.compile(r"\b(e\.g|i\.e|etc|dr|mr|mrs|ms|vs|st|p\.s|a\.m|p\.m)\.", re.IGNORECASE)
 _SENTENCE = re.compile(r"([^.!?\n]+)([.!?]*)")
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)*|\d+")
 _BULLET = re.compile(r"^[ \t]*(?:[-*•‣·>#]+|\d{1,2}[.)]|[a-h]\))[ \t]+\S", re.MULTILINE)
 _MARKUP = re.compile(r"^[ \t]*(?:[-*•‣·>#]+|\d{1,2}[.)])[ \t]+|\*\*|__", re.MULTILINE)
+_ODD = re.compile(r"^[^aeiouy\d]{3,}$|[^aeiouy\d]{6,}|(.)\1\1")
 _URL = re.compile(r"https?://\S{1,400}|www\.\S{1,400}")
 
 _LONG_FORMS = {"m": "am", "re": "are", "ve": "have", "ll": "will", "d": "would"}
@@ -157,15 +158,19 @@ def _fault(clean: str, sentences: Sequence[Sentence], words: int) -> str:
         return "non-English"
     everything = [t for s in sentences for t in s.tokens]
     if words < 6:
-        known = _known()
-        return "" if any(t in known for t in everything) else "gibberish"
+        if any(t in _known() for t in everything):
+            return ""
+        return "non-English" if any(t in word_set("words", "foreign") for t in everything) else "gibberish"
     function = word_set("words", "function")
+    foreign = sum(t in word_set("words", "foreign") for t in everything) / words
     share = sum(t in function for t in everything) / words
-    if share < 0.2:
-        foreign = sum(t in word_set("words", "foreign") for t in everything) / words
-        return "non-English" if foreign > 0.1 or len(letters) > 2 * sum(map(str.isascii, letters)) else "gibberish"
-    if sum(t in word_set("words", "foreign") for t in everything) > 0.2 * words:
+    if foreign > 0.1 and foreign > share - 0.1:
         return "non-English"
+    odd = sum(_ODD.search(t) is not None for t in everything) / words
+    if odd > 0.3 or (share < 0.12 and words >= 15):
+        return "non-English" if any(not c.isascii() for c in letters) else "gibberish"
+    if not share and sum(t in _known() for t in everything) < 0.2 * words:
+        return "gibberish"
     return "gibberish" if words >= 30 and len(set(everything)) < 0.12 * min(words, 120) else ""
 
 
@@ -175,6 +180,10 @@ class Hit(NamedTuple):
     label: str
     start: int
     end: int
+
+
+STOP = "."
+"""A token that may stand between sentences where tokens of several are searched together; no phrase runs across it."""
 
 
 class _Element(NamedTuple):
@@ -239,7 +248,7 @@ class PhraseBook:
         size = len(tokens)
         for start, token in enumerate(tokens):
             for label, rest, starts, ends in self._index.get(token, ()):
-                if starts and start:
+                if starts and start and tokens[start - 1] != STOP:
                     continue
                 if rest:
                     first = rest[0]
@@ -248,7 +257,7 @@ class PhraseBook:
                         continue
                     end = _match(rest, 0, tokens, start + 1, ends)
                 else:
-                    end = start + 1 if not ends or start + 1 == size else 0
+                    end = start + 1 if not ends or start + 1 == size or tokens[start + 1] == STOP else 0
                 if end:
                     hits.append(Hit(label, start, end))
         return hits
@@ -260,7 +269,9 @@ def _match(elements: tuple[_Element, ...], n: int, tokens: Tokens, at: int, ends
         words, least, most = elements[n]
         if words is None:
             for skip in range(least, most + 1):
-                if at + skip <= len(tokens) and (end := _match(elements, n + 1, tokens, at + skip, ends)):
+                if at + skip > len(tokens) or STOP in tokens[at : at + skip]:
+                    return 0
+                if end := _match(elements, n + 1, tokens, at + skip, ends):
                     return end
             return 0
         fits = at < len(tokens) and tokens[at] in words
@@ -272,7 +283,7 @@ def _match(elements: tuple[_Element, ...], n: int, tokens: Tokens, at: int, ends
         else:
             return 0
         n += 1
-    return at if not ends or at == len(tokens) else 0
+    return at if not ends or at == len(tokens) or tokens[at] == STOP else 0
 
 
 def _inflections(word: str) -> set[str]:

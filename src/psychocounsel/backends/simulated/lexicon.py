@@ -27,6 +27,8 @@ class Theme:
     """What a speech is about, coarsely."""
 
     label: str
+    matter: str
+    """The trouble itself, as a definite noun phrase."""
     feelings: tuple[str, ...]
 
 
@@ -43,6 +45,10 @@ class Lexicon:
     people: frozenset[str]
     stages: dict[str, tuple[str, ...]]
     risk: dict[str, tuple[str, ...]]
+    theme_weights: dict[str, float]
+    """How much a surface form says about the theme, where that is less than 1."""
+    danger: tuple[str, ...]
+    """Signs that somebody else may hurt the client."""
     not_names: frozenset[str]
     feeling_pattern: re.Pattern[str]
     theme_pattern: re.Pattern[str]
@@ -74,7 +80,11 @@ def lexicon() -> Lexicon:
                 feelings.setdefault(surface, feeling)
             feelings.setdefault(noun, feeling)
         families[family] = tuple(members)
-    themes = {w: Theme(t["label"], tuple(t["feelings"])) for t in reversed(raw["themes"]) for w in t["words"]}
+    themes: dict[str, Theme] = {}
+    for entry in raw["themes"]:
+        theme = Theme(entry["label"], entry["matter"], tuple(entry["feelings"]))
+        for surface in entry["words"]:
+            themes.setdefault(surface, theme)
     return Lexicon(
         feelings=feelings,
         need_subject=frozenset(raw["feelings_need_subject"]),
@@ -83,6 +93,11 @@ def lexicon() -> Lexicon:
         people=frozenset(w for line in raw["people"] for w in line.split()),
         stages={k: tuple(v) for k, v in raw["stages"].items()},
         risk={k: tuple(v) for k, v in raw["risk"].items()},
+        theme_weights={
+            **{w: 0.25 for line in raw["people"] for w in line.split()},
+            **dict.fromkeys([*raw["in_passing"], *raw["partners"]], 0.5),
+        },
+        danger=tuple(raw["danger"]),
         not_names=frozenset(w.lower() for w in raw["not_names"]),
         feeling_pattern=re.compile(rf"(?<![\w-])(?:{one_of(list(feelings))})(?![\w-])"),
         theme_pattern=re.compile(rf"(?<![\w-])(?:{one_of(list(themes))})(?![\w-])"),

@@ -22,7 +22,8 @@ _FLIP = re.compile(
     r"|\bbetween us\b|\bboth of us\b"
     rf"|\b(?P<subject>i)(?P<adverb>(?: (?:{_ADVERBS})){{0,2}}) (?P<be>am|was|wasn't|ain't)\b"
     r"|\b(?P<inverted>am|was|wasn't) i\b"
-    r"|\b(?P<word>i'm|i've|i'd|i'll|we're|we've|we'd|we'll|myself|ourselves|mine|ours|my|our|me|us|we|im|ive|i)\b(?!')",
+    r"|\b(?P<word>i'm|i've|i'd|i'll|we're|we've|we'd|we'll|myself|ourselves|mine|ours|my|our|me|us|we|im|ive"
+    r"|i)\b(?!')",
     re.IGNORECASE,
 )
 _CARRIED = re.compile(r"\b(and|but|or)((?: (?:" + _ADVERBS + r"))?) (am|was|wasn't)\b", re.IGNORECASE)
