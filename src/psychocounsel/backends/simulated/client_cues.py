@@ -244,7 +244,7 @@ def _read(text: str) -> ClientCues:
         first = 0.0 if themes else 0.3
         themes[theme] = themes.get(theme, first) + words.theme_weights.get(match.group(0), 1.0)
     ranked = tuple(sorted((t for t in themes if themes[t] >= _ENOUGH), key=lambda t: -themes[t]))[:3]
-    ranked = tuple(t for i, t in enumerate(ranked) if i == 0 or themes[t] >= max(0.8, 0.6 * themes[ranked[0]]))
+    ranked = tuple(t for i, t in enumerate(ranked) if i == 0 or themes[t] >= max(1.0, 0.6 * themes[ranked[0]]))
     named = [t.label for t in ranked if t.label not in topics]
     events = clauses.events(shown)
     risk, in_danger = _risk(lower, words), any(sign in lower for sign in words.danger)

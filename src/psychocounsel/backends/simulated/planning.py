@@ -150,7 +150,7 @@ def plan(profile: Profile, cues: ClientCues, day: Day, rng: Random, most: int = 
     moves = _listening(profile, cues, day, rng, size) + _working(profile, cues, day, rng) + _misuses(profile, day)
     moves = [m for m in moves if m not in care and not (care and m in _CAN_WAIT)]
     if cues.empty:
-        moves = ["invitation" if m in _NEED_MATTER and day.does(0.9) else m for m in moves]
+        moves = ["invitation" if m in _NEED_MATTER and rng.random() < 0.95 else m for m in moves]
         size = max(2, size - 1)
     if day.does(skills.asks) and (not any(m in QUESTIONS for m in moves) or rng.random() < 0.3):
         moves.append(_question(profile, day))
