@@ -40,6 +40,8 @@ class RewardModel:
         """Return one reward for each response, in order."""
         import torch
 
+        from psychocounsel.models.branches import round_up
+
         rows = [
             encode_prompt(self.tokenizer, conversation, self.max_prompt)[0] + encode_response(self.tokenizer, response)
             for conversation, response in zip(conversations, responses, strict=True)
@@ -48,7 +50,7 @@ class RewardModel:
         rewards = [0.0] * len(rows)
         for start in range(0, len(order), self.batch):
             part = order[start : start + self.batch]
-            longest = max(len(rows[i]) for i in part)
+            longest = round_up(max(len(rows[i]) for i in part), 32)
             ids = torch.full((len(part), longest), self.tokenizer.pad_token_id)
             mask = torch.zeros((len(part), longest), dtype=torch.long)
             for k, i in enumerate(part):

@@ -45,8 +45,8 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     from transformers import TrainingArguments
 
     from psychocounsel.backends.transformers_local import load_causal, load_tokenizer
-    from psychocounsel.models.attention import for_cpu
     from psychocounsel.base.made import make_model, make_tokenizer
+    from psychocounsel.models.attention import for_cpu
     from psychocounsel.models.preference import GroupCollator, SharedSftTrainer, group_dataset
     from psychocounsel.models.training import arguments, train
 

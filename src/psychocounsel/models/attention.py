@@ -25,7 +25,7 @@ def attend(
 ) -> tuple[Tensor, None]:
     """Attend with queries [B, H, N, D] to keys and values [B, K, T, D].
 
-    `attention_mask` is boolean (True: may be seen), additive, or None for causal; [B or 1, 1, N, T]. Returns [B, N, H, D].
+    `attention_mask` [B or 1, 1, N, T] is boolean (True: seen), additive, or None for causal. Returns [B, N, H, D].
     """
     repeats = query.shape[1] // key.shape[1]
     if repeats > 1:

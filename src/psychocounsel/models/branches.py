@@ -22,6 +22,18 @@ _SAFE = ("llama", "mistral", "qwen2", "qwen3")
 convolution) a branch could leak into the next."""
 
 
+IGNORED = -100
+"""Target of a filler, which no loss counts."""
+
+
+def round_up(number: int, multiple: int) -> int:
+    """Return the least multiple that is not below `number`.
+
+    On a CPU, products in bf16 are compiled for each new shape: few shapes train faster (docs/experiments.md).
+    """
+    return -(-number // multiple) * multiple
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """A prompt and its branches, as tokens; none is empty."""
@@ -43,7 +55,7 @@ class Laid:
     predictors: Tensor
     """[N]: places in the flattened [B * T] that predict a wanted token."""
     targets: Tensor
-    """[N]: the wanted tokens."""
+    """[N]: the wanted tokens, then fillers that are IGNORED."""
     branch: Tensor
     """[N]: which branch a token belongs to, counted through all groups; a prompt's token has the next number."""
     branches: int
@@ -61,7 +73,7 @@ def check_architecture(config: Any) -> None:
 
 def lay_out(groups: Sequence[Group], pad: int, learn_prompt: bool = False) -> Laid:
     """Lay groups out in rows padded on the right. With `learn_prompt`, the prompt's own tokens are wanted as well."""
-    width = max(len(g.prompt) + sum(map(len, g.branches)) for g in groups)
+    width = round_up(max(len(g.prompt) + sum(map(len, g.branches)) for g in groups), 32)
     ids = torch.full((len(groups), width), pad)
     positions = torch.zeros((len(groups), width), dtype=torch.long)
     segment = torch.full((len(groups), width), -1)
@@ -93,17 +105,21 @@ def lay_out(groups: Sequence[Group], pad: int, learn_prompt: bool = False) -> La
             number, start = number + 1, end
     sees = (segment[:, None, :] == 0) | (segment[:, None, :] == segment[:, :, None])
     mask = sees & torch.ones((width, width), dtype=torch.bool).tril()
+    filler = round_up(len(targets), 256) - len(targets)
+    predictors += [0] * filler
+    targets += [IGNORED] * filler
+    branch += [total] * filler
     wanted = [torch.tensor(values) for values in (predictors, targets, branch)]
     return Laid(ids, positions, mask[:, None], wanted[0], wanted[1], wanted[2], total)
 
 
 def token_logprobs(model: Any, laid: Laid) -> Tensor:
-    """Return the log-probability of every wanted token [N], in nats, in float32."""
+    """Return the log-probability of every wanted token [N], in nats, in float32; 0 for a filler."""
     hidden = model.model(
         input_ids=laid.ids, attention_mask=laid.mask, position_ids=laid.positions, use_cache=False
     ).last_hidden_state
     logits = model.lm_head(hidden.flatten(0, 1)[laid.predictors])
-    return -torch.nn.functional.cross_entropy(logits.float(), laid.targets, reduction="none")
+    return -torch.nn.functional.cross_entropy(logits.float(), laid.targets, ignore_index=IGNORED, reduction="none")
 
 
 def branch_logprobs(model: Any, laid: Laid) -> Tensor:

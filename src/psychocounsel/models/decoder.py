@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from psychocounsel.models.branches import round_up
+
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
@@ -21,6 +23,10 @@ class _Layer:
     norm_mlp: Tensor
     gate_up: Tensor
     down: Tensor
+
+
+COLUMNS = 16
+"""Own tokens are attended to in steps of so many columns, so that few shapes of products are compiled."""
 
 
 @dataclass(slots=True)
@@ -143,6 +149,8 @@ class LlamaDecoder:
         rows, groups = len(ids), len(prefix.hidden_from)
         hidden_from = prefix.hidden_from[slots // each][:, None, None]
         column = suffix.used
+        seen = round_up(column + 1, COLUMNS)
+        unwritten = torch.arange(seen) > column
         for number, layer in enumerate(self.layers):
             q, k, v = self._qkv(layer, x, positions[:, None])
             keys, values = suffix.keys[number], suffix.values[number]
@@ -150,12 +158,12 @@ class LlamaDecoder:
             values[:, :, column] = v[:, :, 0]
             q = q.view(rows, self.kv_heads, -1, self.size) * self.size**-0.5
             on_prompt = self._by_group(q, prefix.keys[number], slots, groups, each)
-            on_own = q @ keys[:, :, : column + 1].transpose(-1, -2)
+            on_own = (q @ keys[:, :, :seen].transpose(-1, -2)).masked_fill_(unwritten, -torch.inf)
             length = on_prompt.shape[-1]
             scores = torch.cat((on_prompt.float() + hidden_from, on_own.float()), -1)
             weights = scores.softmax(-1).to(self.dtype)
             attended = self._by_group(weights[..., :length], prefix.values[number], slots, groups, each)
-            attended = attended + weights[..., length:] @ values[:, :, : column + 1]
+            attended = attended + weights[..., length:] @ values[:, :, :seen]
             x = self._rest(layer, x, attended.reshape(rows, 1, -1))
         suffix.used += 1
         return self._logits(x[:, 0])
@@ -171,7 +179,7 @@ class LlamaDecoder:
         return out.reshape(groups * each, heads, queries, -1)[slots]
 
     def new_suffix(self, rows: int, columns: int) -> Suffix:
-        shape = (rows, self.kv_heads, columns, self.size)
+        shape = (rows, self.kv_heads, round_up(columns, COLUMNS), self.size)
         return Suffix(
             [torch.zeros(shape, dtype=self.dtype) for _ in self.layers],
             [torch.zeros(shape, dtype=self.dtype) for _ in self.layers],

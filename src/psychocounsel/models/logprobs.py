@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from psychocounsel.models.branches import round_up
+
 
 @torch.inference_mode()
 def response_logprobs(
@@ -22,7 +24,7 @@ def response_logprobs(
     result = [0.0] * len(rows)
     for start in range(0, len(order), batch):
         part = order[start : start + batch]
-        longest = max(len(rows[i]) for i in part)
+        longest = round_up(max(len(rows[i]) for i in part), 32)
         ids = torch.full((len(part), longest), pad)
         mask = torch.zeros((len(part), longest), dtype=torch.long)
         for k, i in enumerate(part):

@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import Trainer
 from trl import RewardTrainer
 
-from psychocounsel.models.branches import Group, Laid, branch_logprobs, lay_out, token_logprobs
+from psychocounsel.models.branches import IGNORED, Group, Laid, branch_logprobs, lay_out, token_logprobs
 from psychocounsel.models.encoding import EncodedPair
 
 
@@ -70,6 +70,15 @@ class _GroupTrainer(Trainer):  # type: ignore[misc]
         self.model_accepts_loss_kwargs = False  # so that the loss is divided by the accumulation steps
         self._noted: dict[str, list[float]] = defaultdict(list)
 
+    def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **_: Any) -> Any:
+        # accelerate wraps `forward`, which the shared rows go past: without this, all would be in float32.
+        with self.accelerator.autocast():
+            loss = self.loss_of(model, inputs)
+        return (loss, {}) if return_outputs else loss
+
+    def loss_of(self, model: Any, inputs: dict[str, Any]) -> Tensor:
+        raise NotImplementedError
+
     def note(self, name: str, value: Tensor) -> None:
         self._noted[name].append(float(value.detach()))
 
@@ -82,9 +91,9 @@ class _GroupTrainer(Trainer):  # type: ignore[misc]
 class SharedSftTrainer(_GroupTrainer):
     """Next-token cross-entropy, the mean over the wanted tokens of a batch."""
 
-    def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **_: Any) -> Any:
-        loss = -token_logprobs(model, Laid(**inputs)).mean()
-        return (loss, {}) if return_outputs else loss
+    def loss_of(self, model: Any, inputs: dict[str, Any]) -> Tensor:
+        laid = Laid(**inputs)
+        return -token_logprobs(model, laid).sum() / (laid.targets != IGNORED).sum()
 
 
 class SharedDpoTrainer(_GroupTrainer):
@@ -94,14 +103,14 @@ class SharedDpoTrainer(_GroupTrainer):
         super().__init__(**kwargs)
         self.beta = beta
 
-    def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **_: Any) -> Any:
+    def loss_of(self, model: Any, inputs: dict[str, Any]) -> Tensor:
         ref_chosen, ref_rejected = inputs.pop("reference").unbind(-1)
         chosen, rejected = branch_logprobs(model, Laid(**inputs)).view(-1, 2).unbind(-1)
         loss = dpo_loss(chosen, rejected, ref_chosen, ref_rejected, self.beta).mean()
         margins = self.beta * ((chosen - ref_chosen) - (rejected - ref_rejected))
         self.note("rewards/margins", margins.mean())
         self.note("rewards/accuracies", (margins > 0).float().mean())
-        return (loss, {}) if return_outputs else loss
+        return loss
 
 
 class EncodedRewardTrainer(RewardTrainer):  # type: ignore[misc]

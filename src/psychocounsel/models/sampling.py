@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from psychocounsel.models.branches import round_up
 from psychocounsel.models.decoder import LlamaDecoder
 
 
@@ -87,7 +88,7 @@ def _decode(
     temperature: float,
     end: int,
 ) -> list[list[Sampled]]:
-    longest, each = max(map(len, prompts)), len(seeds[0])
+    longest, each = round_up(max(map(len, prompts)), 32), len(seeds[0])
     ids = torch.zeros((len(prompts), longest), dtype=torch.long)
     real = torch.zeros((len(prompts), longest), dtype=torch.bool)
     for row, prompt in enumerate(prompts):  # padded on the left, so that all prompts end at the same column

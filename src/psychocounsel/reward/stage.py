@@ -62,6 +62,7 @@ def _train(step: Step, run: Path, recipe: Recipe, pairs: list[PreferencePair], t
         args=RewardConfig(
             **arguments(section, step.scratch, seed, len(encoded.pairs)),
             max_length=None,
+            pad_to_multiple_of=32,
             center_rewards_coefficient=section.centring or None,
         ),
         train_dataset=reward_dataset(encoded.pairs),

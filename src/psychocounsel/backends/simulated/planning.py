@@ -21,9 +21,7 @@ PLACE = {
 }  # fmt: skip
 """Where in a response a move tends to stand."""
 
-REFLECTIONS = tuple(
-    "simple_reflection feeling_reflection complex_reflection restatement summary linking_back".split()
-)
+REFLECTIONS = tuple("simple_reflection feeling_reflection complex_reflection restatement summary linking_back".split())
 QUESTIONS = ("open_question", "closed_question", "interrogating", "evoking_change_talk", "small_step_planning")
 SAFETY = ("safety_check", "safety_from_others", "referral")
 _CAN_WAIT = frozenset(
