@@ -21,9 +21,9 @@ from psychocounsel.tables import read_records
 
 ROOT = Path(__file__).parents[1]
 SMALL = [
-    "collect.limit=60", "base.epochs=0.5", "bootstrap=100", "align.dev_speeches=6", "align.iterate.speeches=8",
+    "collect.limit=60", "base.epochs=1", "bootstrap=100", "align.dev_speeches=6", "align.iterate.speeches=8",
     "align.iterate.candidates=3", "align.iterate.rounds=1", "base.save_every=2", "reward.save_every=1",
-    "align.dpo.save_every=1", "base.batch=16", "reward.batch=16", "align.dpo.batch=16",
+    "align.dpo.save_every=1", "reward.batch=16", "align.dpo.batch=16",
 ]  # fmt: skip
 
 

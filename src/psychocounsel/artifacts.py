@@ -100,6 +100,8 @@ def telling_disk_errors(where: Path) -> Iterator[None]:
             ) from None
         if code in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise ResourceError(f"not allowed to write {where}. Pass output=DIR for a folder you may write.") from None
+        if code in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+            raise ResourceError(f"a file stands where {where} should be a folder. Pass another output=DIR.") from None
         raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from psychocounsel.errors import PsychocounselError
 
 EPILOG = (
     "Exit codes: 0 done; 1 other error; 2 wrong command line or recipe; 3 input file; 4 artifact; "
-    "5 missing extra; 6 backend; 7 too little data; 8 machine (disk, permission, lock); 130 stopped by Ctrl-C."
+    "5 missing extra; 6 backend; 7 too little data; 8 machine (disk, permission, lock); 130 stopped by Ctrl-C, 143 by SIGTERM."
 )
 
 app = typer.Typer(
@@ -56,20 +57,28 @@ stages.add_to(app)
 
 def main() -> None:
     """Run the command line; the entry point of the package."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
         app(standalone_mode=True)
     except PsychocounselError as error:
         print(f"psychocounsel: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        stopped()
+    except Stopped as stopped:
+        print(
+            "\npsychocounsel: stopped. Finished steps are kept, and a training step goes on from its last\n"
+            "checkpoint: run the same command again.",
+            file=sys.stderr,
+        )
+        sys.exit(128 + stopped.signal)
 
 
-def stopped() -> None:
-    """Say what a Ctrl-C cost, and leave with the shell's code for it."""
-    print(
-        "\npsychocounsel: stopped. Finished steps are kept, and a training step goes on from its last checkpoint: "
-        "run the same command again.",
-        file=sys.stderr,
-    )
-    sys.exit(130)
+class Stopped(BaseException):
+    """Somebody asked this process to stop. No KeyboardInterrupt, as typer would answer that with silence."""
+
+    def __init__(self, number: int) -> None:
+        self.signal = number
+
+
+def _stop(number: int, _: object) -> None:
+    raise Stopped(number)

@@ -18,7 +18,7 @@ def plan(recipe: RecipePath, overrides: Overrides = None, as_json: JsonFlag = Fa
     loaded = load_recipe(recipe, overrides)
     planned = pipeline.plan(loaded)
     if as_json:
-        steps = [{"step": p.spec.name, "done": p.done, "why": p.why} for p in planned]
+        steps = [{"name": p.spec.name, "done": p.done, "why": p.why} for p in planned]
         print(json.dumps({"output": str(loaded.output), "steps": steps}))
         return
     table = Table(title=f"{loaded.name}, into {loaded.output}", title_justify="left")
