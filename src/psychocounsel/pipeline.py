@@ -95,7 +95,12 @@ def steps_of(recipe: Recipe) -> list[StepSpec]:
         StepSpec("rate", ("collect", "generate"), ("rate",), _stage("rate")),
         StepSpec("pair", ("collect", "generate", "rate"), ("pair",), _stage("pair")),
         StepSpec("base", ("collect", "generate"), ("base",), _stage("base")),
-        StepSpec("reward", ("pair", "base"), ("reward", "bootstrap", *limits), _stage("reward")),
+        StepSpec(
+            "reward",
+            ("collect", "generate", "rate", "pair", "base"),
+            ("reward", "bootstrap", *limits),
+            _stage("reward"),
+        ),
         StepSpec("align/dpo", ("collect", "pair", "base", "reward"), ("align.dpo", *measured), _dpo),
     ]
     for number, name in enumerate(rounds, 1):

@@ -124,7 +124,15 @@ class Base(Training):
     """Tokens of a response; pairs with a longer one are dropped and counted."""
 
 
+class WarmStart(Training):
+    """Before Bradley-Terry, the backbone learns the ratings of the train responses, principle by principle."""
+
+    epochs: Annotated[float, Field(ge=0)] = 0.0
+    """0 leaves it out, as the paper does."""
+
+
 class Reward(Training):
+    warm_start: WarmStart = WarmStart()
     centring: Annotated[float, Field(ge=0)] = 0.0
     """Weight of the squared mean reward, which keeps rewards near zero."""
 

@@ -16,7 +16,8 @@ from psychocounsel.errors import PsychocounselError
 
 EPILOG = (
     "Exit codes: 0 done; 1 other error; 2 wrong command line or recipe; 3 input file; 4 artifact; "
-    "5 missing extra; 6 backend; 7 too little data; 8 machine (disk, permission, lock); 130 stopped by Ctrl-C, 143 by SIGTERM."
+    "5 missing extra; 6 backend; 7 too little data; 8 machine (disk, permission, lock); "
+    "130 stopped by Ctrl-C, 143 by SIGTERM."
 )
 
 app = typer.Typer(

@@ -1,8 +1,8 @@
 """The losses and the trainers that use them, fed by our one encode function.
 
 The reward trainer is TRL's. DPO and supervised fine-tuning are on `transformers`' Trainer over rows that share their
-prompt: TRL's DPO spends much of its time on the prompt's logits and on metrics over the whole vocabulary
-(docs/experiments.md). Its loss is what ours is tested against.
+prompt: the prompt is computed once, and the head runs on the wanted tokens only. TRL's loss is what ours is tested
+against.
 """
 
 from __future__ import annotations

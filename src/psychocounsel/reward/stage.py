@@ -10,9 +10,10 @@ from psychocounsel.artifacts import Step, write_json
 from psychocounsel.errors import TooLittleDataError
 from psychocounsel.models import runtime
 from psychocounsel.models.encoding import Limits, encode_pairs
+from psychocounsel.principles import Rubric
 from psychocounsel.progress import Tick
 from psychocounsel.recipe import Recipe
-from psychocounsel.records import PreferencePair, content_seed
+from psychocounsel.records import ClientSpeech, PreferencePair, Rating, Response, content_seed
 from psychocounsel.reward.measure import ScoredPair, measure, scored_pair
 from psychocounsel.tables import read_records, write_records
 
@@ -39,6 +40,21 @@ def score_pairs(scorer: Any, pairs: list[PreferencePair]) -> list[ScoredPair]:
     return [scored_pair(p, c, r) for p, c, r in zip(pairs, chosen, rejected, strict=True)]
 
 
+def _warm_start(model: Any, tokenizer: Any, step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
+    from psychocounsel.reward.warm import learn_ratings, put_into, rating_rows
+
+    rubric = Rubric.model_validate_json((run / layout.RUBRIC).read_text("utf-8"))
+    speeches = [s for s in read_records(run / layout.SPEECHES, ClientSpeech) if s.split == "train"]
+    responses, ratings = read_records(run / layout.RESPONSES, Response), read_records(run / layout.RATINGS, Rating)
+    limits = Limits(recipe.base.max_prompt, recipe.base.max_response)
+    rows = rating_rows(tokenizer, speeches, responses, ratings, rubric.keys, limits)
+    seed = content_seed("reward warm start", recipe.seed)
+    section = recipe.reward.warm_start
+    # Its checkpoints stay beside the pairs' own until the step is done, so that a kill in either part loses little.
+    warmed = learn_ratings(run / layout.BASE_MODEL, rows, tokenizer, section, step.scratch / "warm", seed, tick)
+    put_into(model, warmed, rubric)
+
+
 def _train(step: Step, run: Path, recipe: Recipe, pairs: list[PreferencePair], tick: Tick) -> dict[str, Any]:
     from transformers import AutoModelForSequenceClassification, set_seed
     from trl import RewardConfig
@@ -57,6 +73,8 @@ def _train(step: Step, run: Path, recipe: Recipe, pairs: list[PreferencePair], t
     set_seed(seed % 2**32)  # the scalar head starts random
     model = AutoModelForSequenceClassification.from_pretrained(str(run / layout.BASE_MODEL), num_labels=1)
     model.config.pad_token_id = tokenizer.pad_token_id
+    if section.warm_start.epochs:
+        _warm_start(model, tokenizer, step, run, recipe, tick)
     trainer = EncodedRewardTrainer(
         model=for_cpu(model),
         args=RewardConfig(

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from psychocounsel.models.encoding import Limits
+from psychocounsel.principles import default_rubric
+from psychocounsel.progress import silent
+from psychocounsel.recipe import MadeModel, WarmStart
+from psychocounsel.records import ClientSpeech, Rating, Response
+from psychocounsel.reward.warm import SCALE, learn_ratings, put_into, rating_rows
+
+RUBRIC = default_rubric()
+
+
+def world():
+    """Responses that are short and good, or long and bad."""
+    speeches = [ClientSpeech.make(f"I feel so tired of work number {i}") for i in range(24)]
+    responses, ratings = [], []
+    for i, speech in enumerate(speeches):
+        good = i % 2
+        response = Response.make(speech.id, "m", "What would you like?" if good else "my sister " * 5)
+        responses.append(response)
+        scores = dict.fromkeys(RUBRIC.keys, 5 if good else 1)
+        ratings.append(Rating(str(i), response.id, speech.id, "j", scores, {}, 5.0 if good else 1.0))
+    return speeches, responses, ratings
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    from psychocounsel.base.made import make_model, make_tokenizer
+
+    shape = MadeModel(vocabulary=400, hidden=32, layers=2, heads=2, intermediate=48)
+    tokenizer = make_tokenizer(["I feel so tired of work and my sister. What would you like?"] * 3, shape)
+    path = tmp_path_factory.mktemp("base")
+    make_model(tokenizer, shape, seed=1).save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return path, tokenizer
+
+
+def test_rows_are_centred_and_leave_out_other_splits_and_errors(base):
+    speeches, responses, ratings = world()
+    ratings[0] = Rating("0", responses[0].id, speeches[0].id, "j", {}, {}, float("nan"), "lost")
+    rows = rating_rows(base[1], speeches[:10], responses, ratings, RUBRIC.keys, Limits(100, 100))
+    assert len(rows) == 9
+    for place in range(7):
+        assert sum(row["labels"][place] for row in rows) == pytest.approx(0, abs=1e-9)
+
+
+def test_the_scalar_head_is_the_weighted_mean_of_what_was_learned(base, tmp_path):
+    from transformers import AutoModelForSequenceClassification
+
+    path, tokenizer = base
+    rows = rating_rows(tokenizer, *world(), RUBRIC.keys, Limits(100, 100))
+    section = WarmStart(epochs=10, learning_rate=0.005, batch=8)
+    warmed = learn_ratings(path, rows, tokenizer, section, tmp_path, 3, silent)
+    model = AutoModelForSequenceClassification.from_pretrained(str(path), num_labels=1)
+    model.config.pad_token_id = tokenizer.pad_token_id
+    put_into(model, warmed, RUBRIC)
+    good, bad = (torch.tensor([row["input_ids"]]) for row in (rows[1], rows[0]))
+    with torch.inference_mode():
+        heads = warmed.eval()(good).logits.mean()
+        assert float(model.eval()(good).logits) == pytest.approx(SCALE * float(heads), rel=0.02)
+        assert float(model(good).logits) > float(model(bad).logits) + SCALE
