@@ -11,10 +11,9 @@ from rich.table import Table
 
 from psychocounsel import layout
 from psychocounsel.artifacts import Manifest
+from psychocounsel.report.paper import REWARD
 
 POLICIES = {"base": "base", "dpo": "+DPO", "dpo-iter": "+DPO-Iter"}
-PAPER = {"accuracy": 0.981, "auc": 0.997, "ece": 0.050, "brier": 0.014}
-"""Zhang, Eack and Chen's 3B reward model, on their data."""
 
 
 def headline(run: Path, manifests: dict[str, Manifest]) -> dict[str, Any]:
@@ -57,7 +56,9 @@ def _reward_table(overall: dict[str, Any]) -> Table:
     cells = [overall[key] for key in ("accuracy", "auc", "ece", "brier")]
     table.add_row("this run", *(f"{c['value']:.3f}" for c in cells))
     table.add_row("  95 % interval", *(f"[dim]{c['low']:.3f}-{c['high']:.3f}[/]" for c in cells))
-    table.add_row("paper 3B, other data", *(f"{PAPER[k]:.3f}" for k in ("accuracy", "auc", "ece", "brier")))
+    table.add_row(
+        "paper 3B, other data", *(f"{REWARD['paper, 3B'][k]:.3f}" for k in ("accuracy", "auc", "ece", "brier"))
+    )
     return table
 
 
