@@ -91,7 +91,7 @@ def steps_of(recipe: Recipe) -> list[StepSpec]:
     rounds = [layout.round_step(n) for n in range(1, recipe.align.iterate.rounds + 1)]
     steps = [
         StepSpec("collect", (), ("collect",), _stage("collect")),
-        StepSpec("generate", ("collect",), ("generate",), _stage("generate")),
+        StepSpec("generate", ("collect",), ("generate", "max_words"), _stage("generate")),
         StepSpec("rate", ("collect", "generate"), ("rate",), _stage("rate")),
         StepSpec("pair", ("collect", "generate", "rate"), ("pair",), _stage("pair")),
         StepSpec("base", ("collect", "generate"), ("base",), _stage("base")),
@@ -109,7 +109,7 @@ def steps_of(recipe: Recipe) -> list[StepSpec]:
             StepSpec(
                 name,
                 ("collect", "base", "reward", before),
-                ("align.iterate", *measured),
+                ("align.iterate", "max_words", *measured),
                 partial(_round, number),
             )
         )
@@ -118,7 +118,7 @@ def steps_of(recipe: Recipe) -> list[StepSpec]:
         StepSpec(
             "evaluate",
             ("collect", "base", "align/dpo", "align/chosen"),
-            ("evaluate", "rate.judge", "rate.rubric", "bootstrap", *limits),
+            ("evaluate", "max_words", "rate.judge", "rate.rubric", "bootstrap", *limits),
             _stage("evaluate"),
         ),
         StepSpec(

@@ -13,6 +13,7 @@ from psychocounsel.errors import RecipeError
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[int, Field(ge=0)]
 LearningRate = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -59,12 +60,18 @@ class Generate(_Section):
     pool: Annotated[list[str], Field(min_length=2)] = ["simulated/*"]
     """Backend specs; `simulated/*` stands for all twenty simulated counsellors."""
     per_speech: Annotated[int, Field(ge=2)] = 4
-    """How many of the pool are drawn for each speech."""
+    """How many of the pool are drawn for each speech. Their responses are rated."""
+    further: NonNegative = 0
+    """How many others of the pool answer each train speech. The base policy learns from them, and no pair is made."""
+    limited: NonNegative = 0
+    """How many of the pool answer each train speech within `max_words`, for the base policy too."""
 
 
 class Rate(_Section):
     judge: str = "offline/microskills"
     """The labelling judge."""
+    further: bool = False
+    """Whether it rates the further and the limited responses too, for the reward model's warm start."""
     rubric: Path | None = None
     """A rubric in YAML; None for the seven principles."""
 
@@ -129,6 +136,10 @@ class WarmStart(Training):
 
     epochs: Annotated[float, Field(ge=0)] = 0.0
     """0 leaves it out, as the paper does."""
+    every_token: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the squared error at all tokens of a response, beside that at its end."""
+    language: Annotated[float, Field(ge=0)] = 0.3
+    """Weight of the base policy's own loss, next-token cross-entropy."""
 
 
 class Reward(Training):
@@ -139,17 +150,24 @@ class Reward(Training):
 
 class Dpo(Training):
     beta: Annotated[float, Field(gt=0)] = 0.1
+    sft: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the chosen response's next-token loss, its mean over tokens (RPO, Pang et al. 2024). DPO alone may make
+    both responses less likely, as long as it is the rejected one more; 0 is the paper's DPO."""
 
 
-class Iterate(Training):
+class Iterate(Dpo):
     """DPO-Iter: sample, let the reward model pick best and worst, train, again."""
 
     rounds: Annotated[int, Field(ge=0)] = 3
     speeches: Positive = 200
     """Train speeches drawn each round."""
     candidates: Annotated[int, Field(ge=2)] = 8
+    limited: Share = 0.0
+    """Share of a round's speeches that are answered under the length constraint."""
+    repeat: NonNegative = 0
+    """A candidate that says this many words in a row twice cannot be best, and is worst before others; 0 lets it. A
+    reward model that never saw a policy repeat itself may reward it for that."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
-    beta: Annotated[float, Field(gt=0)] = 0.1
     reference: Literal["previous", "base"] = "previous"
     """What the policy may not stray far from in a round: the policy it began the round with, or the base."""
 
@@ -165,8 +183,6 @@ class Evaluate(_Section):
     judge: str = "offline/cues"
     """Must not be the labelling judge."""
     reference: str = "simulated/polished-assistant"
-    max_words: Annotated[int, Field(ge=15)] = 50
-    """The length constraint, in words."""
     temperature: Annotated[float, Field(ge=0)] = 0.7
     """0 takes the likeliest token each time."""
 
@@ -180,6 +196,8 @@ class Recipe(_Section):
     name: str
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 7
     output: Path
+    max_words: Annotated[int, Field(ge=15)] = 50
+    """The length constraint, in words: what a policy that is asked to be brief is asked for, and is cut to."""
     bootstrap: Annotated[int, Field(ge=100)] = 1000
     """Resamples of every interval, drawn by speech."""
     collect: Collect = Collect()

@@ -112,11 +112,16 @@ class Response:
     """Which of several draws from the same model for the same speech, from 0."""
     error: str = ""
     """Why there is no answer; empty when there is one."""
+    max_words: int | None = None
+    """Words it was asked to keep within; None for as many as it liked."""
 
     @staticmethod
-    def make(speech_id: str, model: str, text: str, draw: int = 0, error: str = "") -> Response:
-        identity = content_id("response", speech_id, model, draw, text)
-        return Response(identity, speech_id, model, text, draw, error)
+    def make(
+        speech_id: str, model: str, text: str, draw: int = 0, error: str = "", max_words: int | None = None
+    ) -> Response:
+        limit = () if max_words is None else (max_words,)
+        identity = content_id("response", speech_id, model, draw, text, *limit)
+        return Response(identity, speech_id, model, text, draw, error, max_words)
 
 
 @dataclass(frozen=True, slots=True)

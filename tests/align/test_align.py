@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from psychocounsel.align import best_and_worst
+from psychocounsel.align.development import repeats
 from psychocounsel.models.logprobs import response_logprobs
 
 
@@ -14,6 +15,17 @@ def test_best_and_worst_and_what_makes_no_pair():
     assert best_and_worst(["a"], [1.0]) == "fewer than two answers"
     assert best_and_worst([], []) == "fewer than two answers"
     assert best_and_worst(["same", "same"], [1.0, 0.5]) == "equal texts"
+
+
+def test_an_answer_that_repeats_itself_is_never_best_and_worse_than_one_that_does_not():
+    again = "You feel so low today. Oh, you feel so low today."
+    assert repeats(again, 4)
+    assert not repeats(again, 6)
+    assert not repeats("", 4)
+    assert best_and_worst([again, "a", "b"], [9.0, 2.0, 1.0], 4) == (1, 0)
+    assert best_and_worst([again, "a", "b"], [9.0, 2.0, 1.0]) == (0, 2)
+    assert best_and_worst([again, "a"], [1.0, 1.0], 4) == (1, 0)
+    assert best_and_worst([again, again + " Yes."], [9.0, 2.0], 4) == "every answer repeats itself"
 
 
 def test_log_probs_equal_a_plain_loop_whatever_the_batch():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from psychocounsel.errors import BackendError
 from psychocounsel.models.branches import Group, branch_logprobs, check_architecture, lay_out, reference_logprobs
-from psychocounsel.models.preference import dpo_loss
+from psychocounsel.models.preference import GroupCollator, SharedDpoTrainer, group_dataset
 
 tokens = st.integers(2, 96)
 groups_of = st.lists(
@@ -73,11 +73,13 @@ def test_reference_figures_come_back_in_order(llama):
         assert found == pytest.approx(reference_logprobs(llama, [group], pad=0)[0], rel=0.03, abs=0.1)
 
 
-def test_the_loss_and_its_margins_equal_trls(llama, tokenizer, tmp_path):
+@pytest.mark.parametrize("sft", [0.0, 0.7])
+def test_the_loss_and_its_margins_equal_trls(llama, tokenizer, tmp_path, sft):
     """One batch through TRL's own DPOTrainer against ours, in float32, policy and reference being different models."""
     from copy import deepcopy
 
     from datasets import Dataset
+    from transformers import TrainingArguments
     from trl import DPOConfig, DPOTrainer
 
     class OnTokens(DPOTrainer):
@@ -98,19 +100,27 @@ def test_the_loss_and_its_margins_equal_trls(llama, tokenizer, tmp_path):
         for _ in range(12)
     ]
     args = DPOConfig(
-        output_dir=str(tmp_path), per_device_eval_batch_size=12, use_cpu=True, bf16=False, report_to="none",
-        max_length=None, beta=0.3, disable_tqdm=True, remove_unused_columns=False,
+        output_dir=str(tmp_path), per_device_eval_batch_size=1, use_cpu=True, bf16=False, report_to="none",
+        loss_type=["sigmoid", "sft"], loss_weights=[1.0, sft], max_length=None, beta=0.3, disable_tqdm=True,
+        remove_unused_columns=False,
     )  # fmt: skip
     dataset = Dataset.from_list(rows)
     trainer = OnTokens(policy, llama, args, train_dataset=dataset, eval_dataset=dataset, processing_class=tokenizer)
     theirs = trainer.evaluate()
-    laid = lay_out([Group(r["prompt_ids"], [r["chosen_ids"], r["rejected_ids"]]) for r in rows], pad=0)
+    groups = [Group(r["prompt_ids"], [r["chosen_ids"], r["rejected_ids"]]) for r in rows]
     with torch.inference_mode():
-        mine, ref = (branch_logprobs(m, laid).view(-1, 2).unbind(-1) for m in (policy, llama))
-        loss = dpo_loss(*mine, *ref, beta=0.3)
-    assert float(loss.mean()) == pytest.approx(theirs["eval_loss"], rel=1e-5)
-    margins = 0.3 * ((mine[0] - ref[0]) - (mine[1] - ref[1]))
-    assert float(margins.mean()) == pytest.approx(theirs["eval_rewards/margins"], rel=1e-4)
+        fixed = branch_logprobs(llama, lay_out(groups, pad=0)).view(-1, 2).tolist()
+    dataset = group_dataset(groups, fixed)
+    ours = SharedDpoTrainer(
+        beta=0.3, sft=sft, model=policy, train_dataset=dataset,
+        args=TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to="none"),
+    )  # fmt: skip
+    with torch.inference_mode():
+        loss = ours.loss_of(policy, GroupCollator(0)(list(dataset)))
+    # TRL's is the mean over the tokens of a batch, ours over those of a response: the same with one pair a batch.
+    assert float(loss) == pytest.approx(theirs["eval_loss"], rel=1e-5)
+    assert ours._noted["rewards/margins"] == [pytest.approx(theirs["eval_rewards/margins"], rel=1e-4)]
+    assert ours._noted["rewards/accuracies"] == [pytest.approx(theirs["eval_rewards/accuracies"])]
 
 
 def test_what_cannot_be_laid_out_is_refused():

@@ -5,10 +5,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from psychocounsel.errors import BackendError
-from psychocounsel.models.encoding import END, Limits, check_tokenizer, encode_pairs, encode_prompt, encode_response
+from psychocounsel.models.encoding import (
+    BRIEFLY,
+    CLIENT,
+    COUNSELLOR,
+    END,
+    PAD,
+    Limits,
+    check_tokenizer,
+    encode_pairs,
+    encode_prompt,
+    encode_response,
+)
 from psychocounsel.records import PreferencePair, Turn
 
-text = st.text(min_size=1, max_size=80).filter(lambda s: s.strip() and s.isprintable())
+SPECIAL = (PAD, END, CLIENT, COUNSELLOR)
+text = st.text(min_size=1, max_size=80).filter(
+    lambda s: s.strip() and s.isprintable() and not any(token in s for token in SPECIAL)
+)
 quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 
 
@@ -33,6 +47,14 @@ def test_special_tokens_written_by_a_client_do_not_end_the_turn(tokenizer):
     assert ids.count(counsellor) == 1
     assert ids[-1] == counsellor
     assert tokenizer.eos_token_id not in ids
+
+
+def test_the_length_limit_is_asked_for_where_no_cut_reaches_it(tokenizer):
+    long = (Turn("client", "I am so tired of it all. " * 50),)
+    ids, cut = encode_prompt(tokenizer, long, 40, 50)
+    assert cut
+    assert BRIEFLY.format(50) in tokenizer.decode(ids)
+    assert BRIEFLY.format(50) not in tokenizer.decode(encode_prompt(tokenizer, long, 40)[0])
 
 
 @quick

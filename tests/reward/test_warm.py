@@ -8,7 +8,7 @@ from psychocounsel.principles import default_rubric
 from psychocounsel.progress import silent
 from psychocounsel.recipe import MadeModel, WarmStart
 from psychocounsel.records import ClientSpeech, Rating, Response
-from psychocounsel.reward.warm import SCALE, learn_ratings, put_into, rating_rows
+from psychocounsel.reward.warm import SCALE, learn_ratings, put_into, rated_groups
 
 RUBRIC = default_rubric()
 
@@ -38,26 +38,41 @@ def base(tmp_path_factory):
     return path, tokenizer
 
 
-def test_rows_are_centred_and_leave_out_other_splits_and_errors(base):
+def test_ratings_are_centred_and_leave_out_other_splits_errors_and_long_responses(base):
     speeches, responses, ratings = world()
     ratings[0] = Rating("0", responses[0].id, speeches[0].id, "j", {}, {}, float("nan"), "lost")
-    rows = rating_rows(base[1], speeches[:10], responses, ratings, RUBRIC.keys, Limits(100, 100))
-    assert len(rows) == 9
+    long = Response.make(speeches[1].id, "m", "my sister " * 200)
+    ratings.append(Rating("x", long.id, speeches[1].id, "j", dict.fromkeys(RUBRIC.keys, 3), {}, 3.0))
+    groups = rated_groups(base[1], speeches[:10], [*responses, long], ratings, RUBRIC.keys, Limits(100, 100))
+    rows = [rating for g in groups for rating in g.ratings]
+    assert len(rows) == sum(len(g.group.branches) for g in groups) == 9
     for place in range(7):
-        assert sum(row["labels"][place] for row in rows) == pytest.approx(0, abs=1e-9)
+        assert sum(row[place] for row in rows) == pytest.approx(0, abs=1e-9)
+
+
+def test_responses_to_one_speech_share_rows_of_four_at_most(base):
+    speech = ClientSpeech.make("I feel so tired of work")
+    responses = [Response.make(speech.id, f"m{i}", f"What would you like? {i}") for i in range(6)]
+    ratings = [
+        Rating(str(i), r.id, speech.id, "j", dict.fromkeys(RUBRIC.keys, 1 + i % 5), {}, 1.0 + i % 5)
+        for i, r in enumerate(responses)
+    ]
+    groups = rated_groups(base[1], [speech], responses, ratings, RUBRIC.keys, Limits(100, 100))
+    assert [len(g.group.branches) for g in groups] == [4, 2]
+    assert [row[0] for g in groups for row in g.ratings] == pytest.approx([i % 5 - 10 / 6 for i in range(6)])
 
 
 def test_the_scalar_head_is_the_weighted_mean_of_what_was_learned(base, tmp_path):
     from transformers import AutoModelForSequenceClassification
 
     path, tokenizer = base
-    rows = rating_rows(tokenizer, *world(), RUBRIC.keys, Limits(100, 100))
+    groups = rated_groups(tokenizer, *world(), RUBRIC.keys, Limits(100, 100))
     section = WarmStart(epochs=10, learning_rate=0.005, batch=8)
-    warmed = learn_ratings(path, rows, tokenizer, section, tmp_path, 3, silent)
+    warmed = learn_ratings(path, groups, tokenizer, section, tmp_path, 3, silent)
     model = AutoModelForSequenceClassification.from_pretrained(str(path), num_labels=1)
     model.config.pad_token_id = tokenizer.pad_token_id
     put_into(model, warmed, RUBRIC)
-    good, bad = (torch.tensor([row["input_ids"]]) for row in (rows[1], rows[0]))
+    good, bad = (torch.tensor([[*groups[i].group.prompt, *groups[i].group.branches[0]]]) for i in (1, 0))
     with torch.inference_mode():
         heads = warmed.eval()(good).logits.mean()
         assert float(model.eval()(good).logits) == pytest.approx(SCALE * float(heads), rel=0.02)

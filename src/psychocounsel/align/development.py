@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,23 @@ from psychocounsel.recipe import Recipe
 from psychocounsel.records import ClientSpeech, content_seed
 from psychocounsel.tables import read_records
 
+REPEATED = 4
+"""Words in a row that, said twice, are counted as repetition."""
+
+
+def repeats(text: str, words: int) -> bool:
+    """Whether a text says as many words in a row twice."""
+    said = re.findall(r"[\w']+", text.lower())
+    runs = [tuple(said[i : i + words]) for i in range(len(said) - words + 1)]
+    return len(set(runs)) < len(runs)
+
 
 def measure_policy(policy: Path, run: Path, recipe: Recipe) -> dict[str, Any]:
     """Sample one response (temperature 1) to each development speech and measure it.
 
-    Returns n, mean reward, mean words, and the KL from the base policy in nats a response: the mean over samples of
-    log p(response) - log p_base(response), an unbiased estimate that can be slightly below 0 by chance.
+    Returns n, mean reward, mean words, the share that say REPEATED words in a row twice, and the KL from the base
+    policy in nats a response: the mean over samples of log p(response) - log p_base(response), an unbiased estimate
+    that can be slightly below 0 by chance.
     """
     from psychocounsel.backends.reward_model import RewardModel
     from psychocounsel.backends.transformers_local import LocalPolicy, load_causal
@@ -48,5 +60,6 @@ def measure_policy(policy: Path, run: Path, recipe: Recipe) -> dict[str, Any]:
         "n": len(answered),
         "reward": math.fsum(rewards) / len(rewards),
         "words": sum(len(t.split()) for _, t in answered) / len(answered),
+        "repeats": sum(repeats(t, REPEATED) for _, t in answered) / len(answered),
         "kl": math.fsum(o - b for o, b in zip(own, base, strict=True)) / len(own),
     }

@@ -12,7 +12,7 @@ from psychocounsel.errors import TooLittleDataError
 from psychocounsel.models import runtime
 from psychocounsel.models.encoding import EncodedPairs, Limits, encode_pairs
 from psychocounsel.progress import Tick
-from psychocounsel.recipe import Recipe, Training
+from psychocounsel.recipe import Dpo, Recipe
 from psychocounsel.records import PreferencePair, content_seed
 from psychocounsel.tables import read_records
 
@@ -21,8 +21,7 @@ def train_dpo(
     policy: Path,
     reference: Path,
     encoded: EncodedPairs,
-    section: Training,
-    beta: float,
+    section: Dpo,
     scratch: Path,
     seed: int,
     into: Path,
@@ -43,7 +42,8 @@ def train_dpo(
     groups = [Group(pair.prompt, (pair.chosen, pair.rejected)) for pair in encoded.pairs]
     fixed = reference_logprobs(for_cpu(load_causal(reference)), groups, tokenizer.pad_token_id)
     trainer = SharedDpoTrainer(
-        beta=beta,
+        beta=section.beta,
+        sft=section.sft,
         model=model,
         args=TrainingArguments(**arguments(section, scratch, seed, len(groups))),
         train_dataset=group_dataset(groups, fixed),
@@ -77,7 +77,7 @@ def make_dpo(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     base, section = run / layout.BASE_MODEL, recipe.align.dpo
     seed = content_seed("dpo", recipe.seed)
     into = run / layout.DPO_MODEL
-    step.counts = train_dpo(base, base, encoded, section, section.beta, step.scratch, seed, into, tick)
+    step.counts = train_dpo(base, base, encoded, section, step.scratch, seed, into, tick)
     development = {"base": measure_policy(base, run, recipe), "dpo": measure_policy(into, run, recipe)}
     write_json(step.folder / "development.json", development)
     step.counts["development"] = development

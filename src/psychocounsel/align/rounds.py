@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from psychocounsel import layout
-from psychocounsel.align.development import measure_policy
+from psychocounsel.align.development import measure_policy, repeats
 from psychocounsel.align.dpo import train_dpo
 from psychocounsel.artifacts import Step, write_json
+from psychocounsel.backends.protocols import Completion
 from psychocounsel.errors import TooLittleDataError
 from psychocounsel.models import runtime
 from psychocounsel.models.encoding import EncodedPair, EncodedPairs, encode_prompt, encode_response
@@ -34,15 +35,23 @@ class Candidate:
     role: str
     """`best`, `worst`, or empty."""
     error: str = ""
+    max_words: int | None = None
+    """Words it was asked to keep within, and cut to."""
 
 
-def best_and_worst(texts: list[str], rewards: list[float]) -> tuple[int, int] | str:
-    """Return the positions of the best and the worst of the answered candidates, or why they make no pair."""
+def best_and_worst(texts: list[str], rewards: list[float], repeat: int = 0) -> tuple[int, int] | str:
+    """Return the positions of the best and the worst of the answered candidates, or why they make no pair.
+
+    With `repeat`, one that says as many words in a row twice is never best, and worse than one that does not.
+    """
     if len(texts) < 2:
         return "fewer than two answers"
-    best = max(range(len(texts)), key=lambda i: (rewards[i], -i))
-    worst = min(range(len(texts)), key=lambda i: (rewards[i], i))
-    if rewards[best] <= rewards[worst]:
+    clean = [not (repeat and repeats(text, repeat)) for text in texts]
+    if not any(clean):
+        return "every answer repeats itself"
+    best = max(range(len(texts)), key=lambda i: (clean[i], rewards[i], -i))
+    worst = min(range(len(texts)), key=lambda i: (clean[i], rewards[i], i))
+    if (clean[best], rewards[best]) <= (clean[worst], rewards[worst]):
         return "tie"
     if texts[best] == texts[worst]:
         return "equal texts"
@@ -64,26 +73,24 @@ def make_round(number: int, step: Step, run: Path, recipe: Recipe, tick: Tick) -
     write_records(step.folder / "candidates.parquet", Candidate, candidates)
     tokenizer = load_tokenizer(policy)
     speech_of = {s.id: s for s in read_records(run / layout.SPEECHES, ClientSpeech)}
-    picked: dict[str, dict[str, str]] = {}
+    picked: dict[tuple[str, int | None], dict[str, str]] = {}
     for candidate in candidates:
         if candidate.role:
-            picked.setdefault(candidate.speech_id, {})[candidate.role] = candidate.text
+            picked.setdefault((candidate.speech_id, candidate.max_words), {})[candidate.role] = candidate.text
     pairs = [
         EncodedPair(
-            encode_prompt(tokenizer, speech_of[speech_id].conversation, recipe.base.max_prompt)[0],
+            encode_prompt(tokenizer, speech_of[speech_id].conversation, recipe.base.max_prompt, max_words)[0],
             encode_response(tokenizer, two["best"]),
             encode_response(tokenizer, two["worst"]),
         )
-        for speech_id, two in picked.items()
+        for (speech_id, max_words), two in picked.items()
     ]
     if not pairs:
         raise TooLittleDataError(f"align: round {number} made no pair from {len(candidates)} candidates.")
     into = step.folder / "model"
     reference = policy if section.reference == "previous" else run / layout.BASE_MODEL
     seed = content_seed("round", recipe.seed, number)
-    counts = train_dpo(
-        policy, reference, EncodedPairs(pairs, 0, 0), section, section.beta, step.scratch, seed, into, tick
-    )
+    counts = train_dpo(policy, reference, EncodedPairs(pairs, 0, 0), section, step.scratch, seed, into, tick)
     development = measure_policy(into, run, recipe)
     write_json(step.folder / "development.json", development)
     step.counts = counts | {
@@ -108,25 +115,30 @@ def _sample(policy: Path, number: int, run: Path, recipe: Recipe) -> list[Candid
     seeds = [
         [content_seed("candidate", recipe.seed, number, s.id, k) for k in range(section.candidates)] for s in speeches
     ]
-    groups = local.candidates([s.conversation for s in speeches], seeds)
-    flat = [(s, k, c) for s, group in zip(speeches, groups, strict=True) for k, c in enumerate(group)]
-    good = [(s, c.text) for s, _, c in flat if not c.error]
+    brief = round(section.limited * len(speeches))
+    flat: list[tuple[ClientSpeech, int, Completion, int | None]] = []
+    for part, max_words in ((slice(None, brief), recipe.max_words), (slice(brief, None), None)):
+        groups = local.candidates([s.conversation for s in speeches[part]], seeds[part], max_words)
+        for speech, group in zip(speeches[part], groups, strict=True):
+            flat += [(speech, k, completion, max_words) for k, completion in enumerate(group)]
+    good = [(s, c.text) for s, _, c, _ in flat if not c.error]
     scorer = RewardModel(run / layout.REWARD_MODEL, max_prompt=limits.max_prompt)
     rewards = iter(scorer.score([s.conversation for s, _ in good], [t for _, t in good]))
-    scored = [Candidate(s.id, k, c.text, float("nan") if c.error else next(rewards), "", c.error) for s, k, c in flat]
-    return _with_roles(scored, section.candidates)
+    scored = [
+        Candidate(s.id, k, c.text, float("nan") if c.error else next(rewards), "", c.error, words)
+        for s, k, c, words in flat
+    ]
+    return _with_roles(scored, section.candidates, section.repeat)
 
 
-def _with_roles(candidates: list[Candidate], group: int) -> list[Candidate]:
+def _with_roles(candidates: list[Candidate], group: int, repeat: int) -> list[Candidate]:
     result = []
     for start in range(0, len(candidates), group):
         rows = candidates[start : start + group]
         answered = [i for i, c in enumerate(rows) if not c.error]
-        choice = best_and_worst([rows[i].text for i in answered], [rows[i].reward for i in answered])
+        choice = best_and_worst([rows[i].text for i in answered], [rows[i].reward for i in answered], repeat)
         roles = {} if isinstance(choice, str) else {answered[choice[0]]: "best", answered[choice[1]]: "worst"}
-        result += [
-            Candidate(c.speech_id, c.draw, c.text, c.reward, roles.get(i, ""), c.error) for i, c in enumerate(rows)
-        ]
+        result += [replace(c, role=roles.get(i, "")) for i, c in enumerate(rows)]
     return result
 
 

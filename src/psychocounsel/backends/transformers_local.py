@@ -72,21 +72,20 @@ class LocalPolicy:
     def generate(
         self, conversations: Sequence[Conversation], seeds: Sequence[int], max_words: int | None = None
     ) -> list[Completion]:
-        """Answer each conversation once; with `max_words`, cut to whole sentences within it."""
-        groups = self.candidates(conversations, [[seed] for seed in seeds])
-        answers = [group[0] for group in groups]
-        if max_words is None:
-            return answers
-        return [Completion(cut_to_words(a.text, max_words), a.error) for a in answers]
+        """Answer each conversation once."""
+        return [group[0] for group in self.candidates(conversations, [[seed] for seed in seeds], max_words)]
 
     def candidates(
-        self, conversations: Sequence[Conversation], seeds: Sequence[Sequence[int]]
+        self, conversations: Sequence[Conversation], seeds: Sequence[Sequence[int]], max_words: int | None = None
     ) -> list[list[Completion]]:
-        """Answer each conversation once for every seed of its group. A response that never ended is an error."""
+        """Answer each conversation once for every seed of its group. A response without a whole sentence is an error.
+
+        With `max_words` the policy is asked to keep within it, and what runs over is cut at its last whole sentence.
+        """
         from psychocounsel.models.sampling import sample
 
         tokenizer = self.tokenizer
-        prompts = [encode_prompt(tokenizer, conversation, self.max_prompt)[0] for conversation in conversations]
+        prompts = [encode_prompt(tokenizer, c, self.max_prompt, max_words)[0] for c in conversations]
         groups = sample(
             self.model,
             prompts,
@@ -100,14 +99,18 @@ class LocalPolicy:
         completions = []
         for group in groups:
             texts = tokenizer.batch_decode([s.tokens for s in group], skip_special_tokens=True)
-            completions.append([_completion(text.strip(), s.finished) for text, s in zip(texts, group, strict=True)])
+            completions.append(
+                [_completion(text.strip(), s.finished, max_words) for text, s in zip(texts, group, strict=True)]
+            )
         return completions
 
 
-def _completion(text: str, finished: bool) -> Completion:
+def _completion(text: str, finished: bool, max_words: int | None) -> Completion:
     if not text:
         return Completion("", "empty answer")
     if not finished:
         ends = [m.end() for m in _SENTENCE_END.finditer(text)]
-        return Completion(text[: ends[-1]]) if ends else Completion("", "no whole sentence within the token limit")
-    return Completion(text)
+        if not ends:
+            return Completion("", "no whole sentence within the token limit")
+        text = text[: ends[-1]]
+    return Completion(text if max_words is None else cut_to_words(text, max_words))

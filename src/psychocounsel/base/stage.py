@@ -6,6 +6,7 @@ Nothing of the dev and test splits is seen, by the tokenizer neither.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,28 +15,32 @@ from psychocounsel import layout
 from psychocounsel.artifacts import Step
 from psychocounsel.errors import TooLittleDataError
 from psychocounsel.models import runtime
-from psychocounsel.models.branches import Group, check_architecture
-from psychocounsel.models.encoding import Limits, encode_prompt, encode_response
+from psychocounsel.models.branches import BRANCHES, Group, check_architecture
+from psychocounsel.models.encoding import BRIEFLY, Limits, encode_prompt, encode_response
 from psychocounsel.progress import Tick
 from psychocounsel.recipe import Recipe
 from psychocounsel.records import ClientSpeech, Response, content_seed
 from psychocounsel.tables import read_records
 
+Asked = tuple[str, int | None]
+"""Speech id, and the words its responses were asked to keep within."""
+
 
 def encode_groups(
-    tokenizer: Any, speeches: Sequence[ClientSpeech], texts: Mapping[str, Sequence[str]], limits: Limits
+    tokenizer: Any, speeches: Sequence[ClientSpeech], texts: Mapping[Asked, Sequence[str]], limits: Limits
 ) -> tuple[list[Group], int, int]:
-    """Return each speech with the responses to it, as tokens; how many responses were dropped, how many prompts cut."""
+    """Return rows of a prompt and responses to it, as tokens; how many responses were dropped, how many prompts cut."""
+    speech_of = {s.id: s for s in speeches}
     groups = []
     dropped = truncated = 0
-    for speech in speeches:
-        responses = [encode_response(tokenizer, text) for text in texts.get(speech.id, ())]
+    for (speech_id, max_words), group in texts.items():
+        responses = [encode_response(tokenizer, text) for text in group]
         fitting = [r for r in responses if len(r) <= limits.response]
         dropped += len(responses) - len(fitting)
         if fitting:
-            prompt, cut = encode_prompt(tokenizer, speech.conversation, limits.prompt)
+            prompt, cut = encode_prompt(tokenizer, speech_of[speech_id].conversation, limits.prompt, max_words)
             truncated += cut
-            groups.append(Group(prompt, fitting))
+            groups += [Group(prompt, fitting[at : at + BRANCHES]) for at in range(0, len(fitting), BRANCHES)]
     return groups, dropped, truncated
 
 
@@ -52,16 +57,18 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
 
     section = recipe.base
     speeches = [s for s in read_records(run / layout.SPEECHES, ClientSpeech) if s.split == "train"]
-    texts: dict[str, list[str]] = {s.id: [] for s in speeches}
-    for response in read_records(run / layout.RESPONSES, Response):
-        if response.speech_id in texts and not response.error:
-            texts[response.speech_id].append(response.text)
+    learnt = {s.id for s in speeches}
+    texts: dict[Asked, list[str]] = defaultdict(list)
+    for response in read_records(run / layout.RESPONSES, Response) + read_records(run / layout.FURTHER, Response):
+        if response.speech_id in learnt and not response.error:
+            texts[response.speech_id, response.max_words].append(response.text)
     count = sum(map(len, texts.values()))
     if not count:
         raise TooLittleDataError("base: the pool gave no response to a train speech; there is nothing to learn from.")
     seed = content_seed("base", recipe.seed)
     if section.model is None:
         said = sorted({t.text for s in speeches for t in s.conversation})
+        said += [BRIEFLY.format(words) for _, words in texts if words is not None]
         tokenizer = make_tokenizer(said + [text for group in texts.values() for text in group], section.make)
         model = make_model(tokenizer, section.make, seed)
     else:
@@ -79,8 +86,7 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
         model=model,
         args=TrainingArguments(**arguments(section, step.scratch, seed, len(groups))),
         train_dataset=group_dataset(groups),
-        # A model made here has still to learn what clients say; one that exists knows language, and learns to answer.
-        data_collator=GroupCollator(tokenizer.pad_token_id, learn_prompt=section.model is None),
+        data_collator=GroupCollator(tokenizer.pad_token_id),
         processing_class=tokenizer,
     )
     log = train(trainer, step.scratch, tick)

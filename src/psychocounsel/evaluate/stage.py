@@ -54,7 +54,7 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     }
     models[REFERENCE] = reference
     answers: list[Answer] = []
-    for setting, max_words in (("free", None), ("length-constrained", section.max_words)):
+    for setting, max_words in (("free", None), ("length-constrained", recipe.max_words)):
         for name, generator in models.items():
             answers += answer_all(name, generator, speeches, setting, max_words, recipe.seed)
     write_records(run / layout.ANSWERS, Answer, answers)
@@ -65,7 +65,7 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     step.simulated = judge.simulated or reference.simulated
     step.backends = [judge.spec, section.reference]
     found = {"judge": judge.spec, "labeller": recipe.rate.judge, "reference": section.reference}
-    write_json(run / layout.WIN_RATES, found | {"max_words": section.max_words, "rates": [r.as_dict() for r in rates]})
+    write_json(run / layout.WIN_RATES, found | {"max_words": recipe.max_words, "rates": [r.as_dict() for r in rates]})
     step.counts = {
         "speeches": len(speeches),
         "comparisons": len(comparisons),

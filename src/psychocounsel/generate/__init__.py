@@ -1,5 +1,5 @@
 """generate: a few counsellors of the pool answer each client speech."""
 
-from psychocounsel.generate.stage import draw, generate, make
+from psychocounsel.generate.stage import make
 
-__all__ = ["draw", "generate", "make"]
+__all__ = ["make"]

@@ -16,6 +16,10 @@ import torch
 from torch import Tensor
 
 from psychocounsel.errors import BackendError
+from psychocounsel.models.attention import additive
+
+BRANCHES = 4
+"""Responses in a row at most: a longer row shares more of its prompt, but attention grows with its square."""
 
 _SAFE = ("llama", "mistral", "qwen2", "qwen3")
 """Model types whose attention takes a mask of any shape in every layer. In others (sliding windows, state space,
@@ -54,10 +58,12 @@ class Laid:
     """[B, 1, T, T], True where a column may be seen."""
     predictors: Tensor
     """[N]: places in the flattened [B * T] that predict a wanted token."""
+    places: Tensor
+    """[N]: where the wanted tokens themselves stand."""
     targets: Tensor
     """[N]: the wanted tokens, then fillers that are IGNORED."""
     branch: Tensor
-    """[N]: which branch a token belongs to, counted through all groups; a prompt's token has the next number."""
+    """[N]: which branch a token belongs to, counted through all groups; a filler has the next number."""
     branches: int
     """Branches in all groups."""
 
@@ -71,13 +77,14 @@ def check_architecture(config: Any) -> None:
         )
 
 
-def lay_out(groups: Sequence[Group], pad: int, learn_prompt: bool = False) -> Laid:
-    """Lay groups out in rows padded on the right. With `learn_prompt`, the prompt's own tokens are wanted as well."""
+def lay_out(groups: Sequence[Group], pad: int) -> Laid:
+    """Lay groups out in rows padded on the right."""
     width = round_up(max(len(g.prompt) + sum(map(len, g.branches)) for g in groups), 32)
     ids = torch.full((len(groups), width), pad)
     positions = torch.zeros((len(groups), width), dtype=torch.long)
     segment = torch.full((len(groups), width), -1)
     predictors: list[int] = []
+    places: list[int] = []
     targets: list[int] = []
     branch: list[int] = []
     total = sum(len(g.branches) for g in groups)
@@ -89,10 +96,6 @@ def lay_out(groups: Sequence[Group], pad: int, learn_prompt: bool = False) -> La
         ids[row, :length] = torch.tensor(group.prompt)
         positions[row, :length] = torch.arange(length)
         segment[row, :length] = 0
-        if learn_prompt:
-            predictors += range(row * width, row * width + length - 1)
-            targets += group.prompt[1:]
-            branch += [total] * (length - 1)
         start = length
         for which, tokens in enumerate(group.branches, 1):
             end = start + len(tokens)
@@ -100,6 +103,7 @@ def lay_out(groups: Sequence[Group], pad: int, learn_prompt: bool = False) -> La
             positions[row, start:end] = torch.arange(length, length + len(tokens))
             segment[row, start:end] = which
             predictors += [row * width + length - 1, *range(row * width + start, row * width + end - 1)]
+            places += range(row * width + start, row * width + end)
             targets += tokens
             branch += [number] * len(tokens)
             number, start = number + 1, end
@@ -107,19 +111,40 @@ def lay_out(groups: Sequence[Group], pad: int, learn_prompt: bool = False) -> La
     mask = sees & torch.ones((width, width), dtype=torch.bool).tril()
     filler = round_up(len(targets), 256) - len(targets)
     predictors += [0] * filler
+    places += [0] * filler
     targets += [IGNORED] * filler
     branch += [total] * filler
-    wanted = [torch.tensor(values) for values in (predictors, targets, branch)]
-    return Laid(ids, positions, mask[:, None], wanted[0], wanted[1], wanted[2], total)
+    return Laid(
+        ids,
+        positions,
+        mask[:, None],
+        predictors=torch.tensor(predictors),
+        places=torch.tensor(places),
+        targets=torch.tensor(targets),
+        branch=torch.tensor(branch),
+        branches=total,
+    )
+
+
+def hidden_states(model: Any, laid: Laid) -> Tensor:
+    """Return the last layer's output at every place [B * T, width]."""
+    inside = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
+    mask = additive(laid.mask, inside) if laid.mask.device.type == "cpu" else laid.mask  # once for all layers
+    hidden: Tensor = model.model(
+        input_ids=laid.ids, attention_mask=mask, position_ids=laid.positions, use_cache=False
+    ).last_hidden_state
+    return hidden.flatten(0, 1)
 
 
 def token_logprobs(model: Any, laid: Laid) -> Tensor:
     """Return the log-probability of every wanted token [N], in nats, in float32; 0 for a filler."""
-    hidden = model.model(
-        input_ids=laid.ids, attention_mask=laid.mask, position_ids=laid.positions, use_cache=False
-    ).last_hidden_state
-    logits = model.lm_head(hidden.flatten(0, 1)[laid.predictors])
+    logits = model.lm_head(hidden_states(model, laid)[laid.predictors])
     return -torch.nn.functional.cross_entropy(logits.float(), laid.targets, ignore_index=IGNORED, reduction="none")
+
+
+def branch_lengths(laid: Laid) -> Tensor:
+    """Return the tokens of every branch [branches]."""
+    return torch.bincount(laid.branch, minlength=laid.branches + 1)[: laid.branches]
 
 
 def branch_logprobs(model: Any, laid: Laid) -> Tensor:

@@ -66,9 +66,20 @@ def check_tokenizer(tokenizer: Any) -> None:
         raise BackendError("the tokenizer's pad token must exist and differ from its end-of-sequence token.")
 
 
-def encode_prompt(tokenizer: Any, conversation: Conversation, limit: int) -> tuple[list[int], bool]:
-    """Return the prompt's tokens, the newest `limit` of them, and whether any were left out."""
+BRIEFLY = "(Answer in at most {} words.)"
+"""What the length constraint says to a policy. It stands at the prompt's end, which no limit cuts off."""
+
+
+def encode_prompt(
+    tokenizer: Any, conversation: Conversation, limit: int, max_words: int | None = None
+) -> tuple[list[int], bool]:
+    """Return the prompt's tokens, the newest `limit` of them, and whether any were left out.
+
+    With `max_words`, the prompt ends by asking for an answer of at most so many words.
+    """
     messages = [{"role": _ROLES[turn.role], "content": _plain(tokenizer, turn.text)} for turn in conversation]
+    if max_words is not None:
+        messages[-1]["content"] += f"\n\n{BRIEFLY.format(max_words)}"
     text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     return ids[-limit:], len(ids) > limit

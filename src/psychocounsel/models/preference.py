@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import Trainer
 from trl import RewardTrainer
 
-from psychocounsel.models.branches import IGNORED, Group, Laid, branch_logprobs, lay_out, token_logprobs
+from psychocounsel.models.branches import IGNORED, Group, Laid, branch_lengths, branch_logprobs, lay_out, token_logprobs
 from psychocounsel.models.encoding import EncodedPair
 
 
@@ -50,19 +50,18 @@ def group_dataset(groups: Sequence[Group], reference: Sequence[Sequence[float]] 
 class GroupCollator:
     """Lay a batch of groups out in tensors."""
 
-    def __init__(self, pad: int, learn_prompt: bool = False) -> None:
+    def __init__(self, pad: int) -> None:
         self.pad = pad
-        self.learn_prompt = learn_prompt
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        laid = lay_out([Group(r["prompt"], r["branches"]) for r in rows], self.pad, self.learn_prompt)
+        laid = lay_out([Group(r["prompt"], r["branches"]) for r in rows], self.pad)
         batch: dict[str, Any] = {f.name: getattr(laid, f.name) for f in fields(laid)}
         if "reference" in rows[0]:
             batch["reference"] = torch.tensor([r["reference"] for r in rows])
         return batch
 
 
-class _GroupTrainer(Trainer):  # type: ignore[misc]
+class GroupTrainer(Trainer):  # type: ignore[misc]
     """A Trainer over laid-out groups; figures noted by a loss are averaged into the next row of the log."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -88,7 +87,7 @@ class _GroupTrainer(Trainer):  # type: ignore[misc]
         super().log({**logs, **averages}, *args, **kwargs)
 
 
-class SharedSftTrainer(_GroupTrainer):
+class SharedSftTrainer(GroupTrainer):
     """Next-token cross-entropy, the mean over the wanted tokens of a batch."""
 
     def loss_of(self, model: Any, inputs: dict[str, Any]) -> Tensor:
@@ -96,17 +95,24 @@ class SharedSftTrainer(_GroupTrainer):
         return -token_logprobs(model, laid).sum() / (laid.targets != IGNORED).sum()
 
 
-class SharedDpoTrainer(_GroupTrainer):
-    """DPO on pairs (branches: chosen, rejected) whose reference log-probabilities were computed beforehand."""
+class SharedDpoTrainer(GroupTrainer):
+    """DPO on pairs (branches: chosen, rejected) whose reference log-probabilities were computed beforehand.
 
-    def __init__(self, *, beta: float, **kwargs: Any) -> None:
+    With `sft` above 0 the chosen response's mean next-token loss is added, so weighted (RPO, Pang et al. 2024).
+    """
+
+    def __init__(self, *, beta: float, sft: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.beta = beta
+        self.sft = sft
 
     def loss_of(self, model: Any, inputs: dict[str, Any]) -> Tensor:
         ref_chosen, ref_rejected = inputs.pop("reference").unbind(-1)
-        chosen, rejected = branch_logprobs(model, Laid(**inputs)).view(-1, 2).unbind(-1)
+        laid = Laid(**inputs)
+        chosen, rejected = branch_logprobs(model, laid).view(-1, 2).unbind(-1)
         loss = dpo_loss(chosen, rejected, ref_chosen, ref_rejected, self.beta).mean()
+        if self.sft:
+            loss = loss - self.sft * (chosen / branch_lengths(laid)[0::2]).mean()
         margins = self.beta * ((chosen - ref_chosen) - (rejected - ref_rejected))
         self.note("rewards/margins", margins.mean())
         self.note("rewards/accuracies", (margins > 0).float().mean())

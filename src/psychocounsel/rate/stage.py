@@ -54,13 +54,16 @@ def _rate_one(speech: ClientSpeech, response: Response, judge: Judge, rubric: Ru
 
 
 def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
-    """Write `ratings.parquet`, and the rubric that was used as `rubric.json`."""
+    """Write `ratings.parquet`, `further.parquet` (empty unless the recipe wants it) and, as used, `rubric.json`."""
     rubric = load_rubric(recipe.rate.rubric)
     judge = open_judge(recipe.rate.judge, rubric)
     speeches = read_records(run / layout.SPEECHES, ClientSpeech)
     responses = read_records(run / layout.RESPONSES, Response)
     ratings = rate(speeches, responses, judge, rubric, tick)
     write_records(run / layout.RATINGS, Rating, ratings)
+    further = read_records(run / layout.FURTHER, Response) if recipe.rate.further else []
+    further_ratings = rate(speeches, further, judge, rubric, tick)
+    write_records(run / layout.FURTHER_RATINGS, Rating, further_ratings)
     write_json(run / layout.RUBRIC, rubric.model_dump(mode="json"))
     rated = [r for r in ratings if not r.error]
     step.simulated = judge.simulated
@@ -69,7 +72,8 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     step.counts = {
         "asked": len(ratings),
         "rated": len(rated),
-        "lost": dict(sorted(Counter(r.error for r in ratings if r.error).items())),
+        "further_rated": sum(1 for r in further_ratings if not r.error),
+        "lost": dict(sorted(Counter(r.error for r in ratings + further_ratings if r.error).items())),
         "mean": {k: round(math.fsum(r.scores[k] for r in rated) / len(rated), 3) for k in rubric.keys} if rated else {},
         "mean_overall": round(math.fsum(r.overall for r in rated) / len(rated), 3) if rated else None,
     }

@@ -41,17 +41,18 @@ def score_pairs(scorer: Any, pairs: list[PreferencePair]) -> list[ScoredPair]:
 
 
 def _warm_start(model: Any, tokenizer: Any, step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
-    from psychocounsel.reward.warm import learn_ratings, put_into, rating_rows
+    from psychocounsel.reward.warm import learn_ratings, put_into, rated_groups
 
     rubric = Rubric.model_validate_json((run / layout.RUBRIC).read_text("utf-8"))
     speeches = [s for s in read_records(run / layout.SPEECHES, ClientSpeech) if s.split == "train"]
-    responses, ratings = read_records(run / layout.RESPONSES, Response), read_records(run / layout.RATINGS, Rating)
+    responses = read_records(run / layout.RESPONSES, Response) + read_records(run / layout.FURTHER, Response)
+    ratings = read_records(run / layout.RATINGS, Rating) + read_records(run / layout.FURTHER_RATINGS, Rating)
     limits = Limits(recipe.base.max_prompt, recipe.base.max_response)
-    rows = rating_rows(tokenizer, speeches, responses, ratings, rubric.keys, limits)
+    groups = rated_groups(tokenizer, speeches, responses, ratings, rubric.keys, limits)
     seed = content_seed("reward warm start", recipe.seed)
     section = recipe.reward.warm_start
     # Its checkpoints stay beside the pairs' own until the step is done, so that a kill in either part loses little.
-    warmed = learn_ratings(run / layout.BASE_MODEL, rows, tokenizer, section, step.scratch / "warm", seed, tick)
+    warmed = learn_ratings(run / layout.BASE_MODEL, groups, tokenizer, section, step.scratch / "warm", seed, tick)
     put_into(model, warmed, rubric)
 
 

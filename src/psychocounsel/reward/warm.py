@@ -1,21 +1,25 @@
 """The warm start: a backbone that has learned the ratings, and a scalar head that is their weighted mean.
 
 A pair says one bit about two responses; the ratings it was made from say seven numbers about each. On few pairs,
-learning the numbers first and the preference after is the better use of the same labels (docs/experiments.md). Only
-ratings of train responses are seen.
+learning the numbers first and the preference after is the better use of the same labels. The same squared error at
+every token of a response, not at its last alone, and the base policy's own loss beside it keep a small model from
+learning too little or only by heart (docs/experiments.md has each by itself). Only ratings of train responses are seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from psychocounsel.models.branches import round_up
+from psychocounsel.models.branches import BRANCHES, IGNORED, Group, Laid, hidden_states
 from psychocounsel.models.encoding import Limits, encode_prompt, encode_response
+from psychocounsel.models.preference import GroupCollator, GroupTrainer, group_dataset
 from psychocounsel.models.training import arguments, train
 from psychocounsel.principles import Rubric
 from psychocounsel.progress import Tick
@@ -26,68 +30,93 @@ SCALE = 3.0
 """Nats of reward for each point of preference score at the start; Bradley-Terry then sets it."""
 
 
-class RatingCollator:
-    """Rows of tokens padded on the right, with their ratings."""
+@dataclass(frozen=True, slots=True)
+class RatedGroup:
+    """A row of a prompt and responses to it, with the ratings of each."""
 
-    def __init__(self, pad: int) -> None:
-        self.pad = pad
-
-    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-        longest = round_up(max(len(row["input_ids"]) for row in rows), 32)
-        ids = torch.full((len(rows), longest), self.pad)
-        mask = torch.zeros((len(rows), longest), dtype=torch.long)
-        for k, row in enumerate(rows):
-            ids[k, : len(row["input_ids"])] = torch.tensor(row["input_ids"])
-            mask[k, : len(row["input_ids"])] = 1
-        return {"input_ids": ids, "attention_mask": mask, "labels": torch.tensor([row["labels"] for row in rows])}
+    group: Group
+    ratings: list[list[float]]
+    """[branches, principles], each principle centred on its mean over all rows."""
 
 
-def rating_rows(
+def rated_groups(
     tokenizer: Any,
     speeches: Sequence[ClientSpeech],
     responses: Sequence[Response],
     ratings: Sequence[Rating],
     keys: Sequence[str],
     limits: Limits,
-) -> list[dict[str, Any]]:
-    """Return the rated responses to the given speeches as tokens and ratings centred on their means."""
-    speech_of = {s.id: s for s in speeches}
+) -> list[RatedGroup]:
+    """Return the rated responses to the given speeches; those over the limit are left out."""
     text_of = {r.id: r.text for r in responses}
-    rows: list[dict[str, Any]] = []
+    rated: dict[str, list[tuple[list[int], list[float]]]] = {s.id: [] for s in speeches}
     for rating in ratings:
-        speech = speech_of.get(rating.speech_id)
-        if speech is None or rating.error:
-            continue
-        response = encode_response(tokenizer, text_of[rating.response_id])
-        if len(response) <= limits.response:
-            ids = encode_prompt(tokenizer, speech.conversation, limits.prompt)[0] + response
-            rows.append({"input_ids": ids, "labels": [float(rating.scores[k]) for k in keys], "length": len(ids)})
-    for place in range(len(keys)):  # the head has no bias
-        mean = sum(row["labels"][place] for row in rows) / max(1, len(rows))
-        for row in rows:
-            row["labels"][place] -= mean
-    return rows
+        if rating.speech_id in rated and not rating.error:
+            tokens = encode_response(tokenizer, text_of[rating.response_id])
+            if len(tokens) <= limits.response:
+                rated[rating.speech_id].append((tokens, [float(rating.scores[k]) for k in keys]))
+    everything = [scores for rows in rated.values() for _, scores in rows]
+    means = [sum(column) / len(everything) for column in zip(*everything, strict=True)]
+    groups = []
+    for speech in speeches:
+        prompt, _ = encode_prompt(tokenizer, speech.conversation, limits.prompt)
+        rows = rated[speech.id]
+        for part in (rows[at : at + BRANCHES] for at in range(0, len(rows), BRANCHES)):
+            centred = [[s - m for s, m in zip(scores, means, strict=True)] for _, scores in part]
+            groups.append(RatedGroup(Group(prompt, [tokens for tokens, _ in part]), centred))
+    return groups
+
+
+class _RatingCollator(GroupCollator):
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        labels = torch.tensor([rating for row in rows for rating in row["ratings"]])
+        return super().__call__(rows) | {"labels": labels}
+
+
+class _RatingTrainer(GroupTrainer):
+    """Squared error of the heads at each response's end and at all of its tokens, and next-token cross-entropy."""
+
+    def __init__(self, *, section: WarmStart, end: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.section = section
+        self.end = end
+
+    def loss_of(self, model: Any, inputs: dict[str, Any]) -> Tensor:
+        labels = inputs.pop("labels")  # [branches, principles]
+        laid = Laid(**inputs)
+        hidden = hidden_states(model, laid)
+        real = laid.targets != IGNORED
+        heads = model.score(hidden[laid.places]).float()  # [N, principles]
+        wanted = torch.cat([labels, labels[:1]])[laid.branch]  # fillers have the next number, and weigh nothing
+        errors = (heads - wanted).square().mean(-1)
+        loss: Tensor = errors[laid.targets == self.end].mean()
+        if self.section.every_token:
+            loss = loss + self.section.every_token * (errors * real).sum() / real.sum()
+        if self.section.language:
+            logits = F.linear(hidden[laid.predictors], model.get_input_embeddings().weight)
+            loss = loss + self.section.language * F.cross_entropy(logits.float(), laid.targets, ignore_index=IGNORED)
+        return loss
 
 
 def learn_ratings(
-    base: Path, rows: Sequence[dict[str, Any]], tokenizer: Any, section: WarmStart, scratch: Path, seed: int, tick: Tick
+    base: Path, groups: Sequence[RatedGroup], tokenizer: Any, section: WarmStart, scratch: Path, seed: int, tick: Tick
 ) -> Any:
-    """Return the model in folder `base` with a head for every principle, trained on `rows` by squared error."""
-    from datasets import Dataset
-    from transformers import AutoModelForSequenceClassification, Trainer, TrainingArguments, set_seed
+    """Return the model in folder `base` with a head for every principle, trained on the rated groups."""
+    from transformers import AutoModelForSequenceClassification, TrainingArguments, set_seed
 
     from psychocounsel.models.attention import for_cpu
 
     set_seed(seed % 2**32)
-    model = AutoModelForSequenceClassification.from_pretrained(
-        str(base), num_labels=len(rows[0]["labels"]), problem_type="regression"
-    )
+    model = AutoModelForSequenceClassification.from_pretrained(str(base), num_labels=len(groups[0].ratings[0]))
     model.config.pad_token_id = tokenizer.pad_token_id
-    trainer = Trainer(
+    trainer = _RatingTrainer(
+        section=section,
+        end=tokenizer.eos_token_id,
         model=for_cpu(model),
-        args=TrainingArguments(**arguments(section, scratch, seed, len(rows))),
-        train_dataset=Dataset.from_list(list(rows)),
-        data_collator=RatingCollator(tokenizer.pad_token_id),
+        args=TrainingArguments(**arguments(section, scratch, seed, len(groups))),
+        train_dataset=group_dataset([g.group for g in groups]).add_column("ratings", [g.ratings for g in groups]),
+        data_collator=_RatingCollator(tokenizer.pad_token_id),
+        processing_class=tokenizer,
     )
     train(trainer, scratch, tick)
     return trainer.model
