@@ -12,7 +12,7 @@ from typing import Any
 
 from psychocounsel.report.paper import REWARD_TARGETS, WIN_TARGETS
 
-LIMIT_SECONDS, LIMIT_GIB = 300, 3.0
+LIMIT_SECONDS, LIMIT_GB = 300, 3.0
 SIGNS = {"higher": ">=", "lower": "<="}
 
 
@@ -34,7 +34,7 @@ def main() -> None:
         second, again = run(Path(folder) / "two")
     print("  SIMULATED: rule-based stand-ins wrote, rated and judged; see the report's limits")
     line("wall time, s, slower of two", max(seconds, again), "<=", LIMIT_SECONDS, ".0f")
-    line("resident at most, GiB", first["peak_rss_bytes"] / 2**30, "<=", LIMIT_GIB, ".2f")
+    line("resident at most, GB", first["peak_rss_bytes"] / 1e9, "<=", LIMIT_GB, ".2f")
     for name, (short, asked, better) in REWARD_TARGETS.items():
         figure = first["reward"][name]
         line(f"reward {short}, n={figure['n']}", figure["value"], SIGNS[better], asked)

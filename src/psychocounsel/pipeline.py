@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from psychocounsel import layout
 from psychocounsel.artifacts import Manifest, Step, locked, sha256_of
 from psychocounsel.errors import ArtifactError
+from psychocounsel.models import runtime
 from psychocounsel.progress import Tick, silent
 from psychocounsel.recipe import Recipe
 
@@ -228,6 +229,7 @@ def _make(spec: StepSpec, step: Step, recipe: Recipe, listener: Listener, why: s
     tick = listener.begin(spec.name, why)
     with step.making():
         spec.make()(step, recipe.output, recipe, tick)
+    runtime.give_back_memory()
     manifest, state = step.state()
     if manifest is None:
         raise ArtifactError(

@@ -201,11 +201,20 @@ def test_checkpoints_equal_the_file(usual_run: Path, usual_page: Page):
     curves = read(usual_run, layout.CURVES)
     shown = usual_page.tables["Checkpoints on the development speeches"][1:]
     expected = [
-        [c["step"], str(c["asked"]), str(c["n"]), f"{c['reward']:.3f}", f"{c['words']:.1f}", f"{c['kl']:.2f}"]
+        [
+            c["step"], str(c["asked"]), str(c["n"]), f"{c['reward']:.3f}", f"{c['words']:.1f}",
+            f"{100 * c['repeats']:.0f}", f"{c['kl']:.2f}",
+        ]
         for c in curves["curves"]
-    ]
-    assert [row[:6] for row in shown] == expected
-    assert [row[0] for row in shown if row[6] == "chosen"] == [curves["chosen"]]
+    ]  # fmt: skip
+    assert [row[:7] for row in shown] == expected
+    assert [row[0] for row in shown if row[7] == "chosen"] == [curves["chosen"]]
+
+
+def test_a_checkpoint_that_repeats_itself_much_more_than_the_base_is_pointed_out(usual_run: Path, usual_page: Page):
+    chosen = read(usual_run, layout.CURVES)["curves"][-1]
+    assert chosen["repeats"] > 0.2
+    assert f"{100 * chosen['repeats']:.0f} % of the chosen checkpoint's answers say four words" in "".join(usual_page.text)
 
 
 def test_tables_json_holds_the_figures_and_only_plain_numbers(usual_run: Path, usual_page: Page):

@@ -187,9 +187,12 @@ def _curves(ask: Ask) -> dict[str, Any]:
     names = ["base", "dpo", *(f"round-{n}" for n in range(1, ask.rounds + 1))]
     words = 20.0
     rows = [
-        {"step": s, "asked": 12, "n": 11, "reward": 0.5 * i, "words": words * (1 + 0.15 * i), "kl": 2.0 * i}
+        {
+            "step": s, "asked": 12, "n": 11, "reward": 0.5 * i, "words": words * (1 + 0.15 * i),
+            "repeats": 0.1 * i, "kl": 2.0 * i,
+        }
         for i, s in enumerate(names)
-    ]
+    ]  # fmt: skip
     return {"curves": rows, "chosen": names[-1]}
 
 

@@ -105,6 +105,11 @@ def _checkpoint(alignment: dict[str, Any] | None) -> list[str]:
             f" Its answers are {percent(alignment['length_growth'], 0)}{PC} longer than the base policy's "
             f"({number(chosen['words'], 1)} words against {number(base['words'], 1)}); judges tend to favour length."
         )
+    if alignment["repetitive"]:
+        text += (
+            f" {percent(chosen['repeats'], 0)}{PC} of them say four words in a row twice (base "
+            f"{percent(base['repeats'], 0)}{PC}): what the reward model likes is not all good counselling."
+        )
     return [text]
 
 

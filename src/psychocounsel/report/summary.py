@@ -17,6 +17,9 @@ from psychocounsel.report.words import is_number, plain, setting
 POLICIES = ("base", "dpo", "dpo-iter")
 SETTINGS = ("free", "length-constrained")
 POINTS = {"a": 1.0, "tie": 0.5, "b": 0.0}
+REPEATING = 0.20
+"""Share of repeating answers that is pointed out where the base has much less."""
+
 LONGER = 0.20
 """Growth in mean words over the base that is pointed out: win rates rise with length."""
 
@@ -98,6 +101,8 @@ def _alignment(files: RunFiles) -> dict[str, Any] | None:
     if chosen and base and is_number(chosen["words"]) and base["words"]:
         growth = chosen["words"] / base["words"] - 1
     return files.curves | {
+        "repeats": chosen and chosen["repeats"],
+        "repetitive": bool(chosen and base) and chosen["repeats"] > max(REPEATING, 1.5 * base["repeats"]),
         "length_growth": growth,
         "much_longer": growth is not None and growth > LONGER,
         "rounds": sum(row["step"].startswith("round-") for row in curves),
