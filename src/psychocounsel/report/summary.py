@@ -101,8 +101,8 @@ def _alignment(files: RunFiles) -> dict[str, Any] | None:
     if chosen and base and is_number(chosen["words"]) and base["words"]:
         growth = chosen["words"] / base["words"] - 1
     return files.curves | {
-        "repeats": chosen and chosen["repeats"],
-        "repetitive": bool(chosen and base) and chosen["repeats"] > max(REPEATING, 1.5 * base["repeats"]),
+        "repeats": chosen["repeats"] if chosen else None,
+        "repetitive": bool(chosen and base and chosen["repeats"] > max(REPEATING, 1.5 * base["repeats"])),
         "length_growth": growth,
         "much_longer": growth is not None and growth > LONGER,
         "rounds": sum(row["step"].startswith("round-") for row in curves),
