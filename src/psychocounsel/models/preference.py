@@ -21,6 +21,7 @@ from trl import RewardTrainer
 
 from psychocounsel.models.branches import IGNORED, Group, Laid, branch_lengths, branch_logprobs, lay_out, token_logprobs
 from psychocounsel.models.encoding import EncodedPair
+from psychocounsel.models.training import InEpochOrder
 
 
 def dpo_loss(chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, beta: float) -> Tensor:
@@ -61,7 +62,7 @@ class GroupCollator:
         return batch
 
 
-class GroupTrainer(Trainer):  # type: ignore[misc]
+class GroupTrainer(InEpochOrder, Trainer):  # type: ignore[misc]
     """A Trainer over laid-out groups; figures noted by a loss are averaged into the next row of the log."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -119,7 +120,7 @@ class SharedDpoTrainer(GroupTrainer):
         return loss
 
 
-class EncodedRewardTrainer(RewardTrainer):  # type: ignore[misc]
+class EncodedRewardTrainer(InEpochOrder, RewardTrainer):  # type: ignore[misc]
     """TRL's Bradley-Terry trainer on pairs that are tokens already."""
 
     def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:

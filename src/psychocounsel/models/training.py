@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch.utils.data import Sampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from psychocounsel.progress import Tick
 from psychocounsel.recipe import Training
+from psychocounsel.records import content_seed
 
 STATE = "trainer_state.json"
 """The last file that a checkpoint gets: a folder without it was cut off."""
@@ -18,8 +23,6 @@ STATE = "trainer_state.json"
 
 def arguments(section: Training, scratch: Path, seed: int, examples: int) -> dict[str, Any]:
     """Return the keyword arguments for TrainingArguments and its heirs (DPOConfig, RewardConfig)."""
-    import torch
-
     steps = max(1, round(section.epochs * -(-examples // section.batch)))
     return {
         "output_dir": str(scratch),
@@ -35,8 +38,6 @@ def arguments(section: Training, scratch: Path, seed: int, examples: int) -> dic
         "use_cpu": not torch.cuda.is_available(),
         "seed": seed % 2**32,
         "data_seed": seed % 2**32,
-        "train_sampling_strategy": "group_by_length",
-        "length_column_name": "length",
         "remove_unused_columns": False,  # the length would go with them before the sampler could read it
         "save_strategy": "steps",
         "save_steps": section.save_every,
@@ -48,6 +49,41 @@ def arguments(section: Training, scratch: Path, seed: int, examples: int) -> dic
         "dataloader_pin_memory": False,
         "activation_checkpointing": False,
     }
+
+
+class EpochSampler(Sampler[int]):
+    """Rows of like length together, in an order drawn anew each epoch from the seed and the epoch's number alone.
+
+    The Trainer's own draws it from torch's state, which a run that goes on in its second epoch does not have.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
+        self.lengths = lengths
+        self.batch = batch
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(content_seed("epoch", self.seed, self.epoch))
+        return iter(get_length_grouped_indices(self.lengths, self.batch, generator=generator))
+
+
+class InEpochOrder:
+    """A Trainer whose rows come in the order of EpochSampler."""
+
+    args: Any
+    train_dataset: Any
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        batch = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        return EpochSampler(list(rows["length"]), batch, self.args.data_seed)
 
 
 class TickCallback(TrainerCallback):  # type: ignore[misc]
