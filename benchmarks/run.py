@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import quickstart, sampling
+from benchmarks import collect, quickstart, sampling, screens, topics
 
-BENCHMARKS = {"sampling": sampling.main, "quickstart": quickstart.main}
+BENCHMARKS = {
+    "collect": collect.main,
+    "screens": screens.main,
+    "topics": topics.main,
+    "sampling": sampling.main,
+    "quickstart": quickstart.main,
+}
 
 
 def main() -> None:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 SPEECHES = "collect/speeches.parquet"
 DROPPED = "collect/dropped.parquet"
+HELD = "collect/held.parquet"
+REVIEW = "collect/review.parquet"
+TOPICS = "collect/topics.json"
+SOURCE_RESPONSES = "collect/responses.parquet"
+SOURCE_RATINGS = "collect/ratings.parquet"
 RESPONSES = "generate/responses.parquet"
 FURTHER = "generate/further.parquet"
 RATINGS = "rate/ratings.parquet"

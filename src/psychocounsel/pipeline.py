@@ -14,6 +14,7 @@ from psychocounsel.errors import ArtifactError
 from psychocounsel.models import runtime
 from psychocounsel.progress import Tick, silent
 from psychocounsel.recipe import Recipe
+from psychocounsel.records import content_id
 
 Make = Callable[[Step, Path, Recipe, Tick], None]
 
@@ -147,8 +148,10 @@ def section_of(recipe: Recipe, keys: tuple[str, ...]) -> dict[str, Any]:
     # The rounds wanted decide which steps there are; a round already made does not depend on how many follow.
     resolved.pop("align.iterate.rounds", None)
     for name in ("collect.path", "rate.rubric"):
-        if resolved.get(name) and Path(resolved[name]).is_file():
-            resolved[f"{name} sha256"] = sha256_of(Path(resolved[name]))
+        if resolved.get(name) and (path := Path(resolved[name])).exists():
+            files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+            digests = [sha256_of(file) for file in files]
+            resolved[f"{name} sha256"] = digests[0] if path.is_file() else content_id(*digests)
     return resolved
 
 

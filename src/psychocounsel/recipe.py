@@ -35,30 +35,81 @@ class Split(_Section):
 
 
 class Collect(_Section):
-    source: Literal["example", "file", "counsel-chat"] = "example"
-    """`example`: the corpus in the box. `file`: JSONL, CSV or Parquet at `path`. `counsel-chat`: its CSV at `path`."""
+    source: Literal[
+        "example",
+        "file",
+        "hub",
+        "chat",
+        "annomi",
+        "counsel-chat",
+        "counselbench-adv",
+        "counselbench-eval",
+        "counselling-bench",
+        "epitome",
+        "esconv",
+        "mentalchat16k",
+        "psych8k",
+        "psychocounsel-preference",
+    ] = "example"
+    """`example`: the corpus in the box. `file`, `hub`, `chat`: data of your own. The others: published data, each in
+    its own layout at `path`; `collect/sources/catalogue.yaml` says of each what it is and whose."""
     path: Path | None = None
+    """The source's file, or a folder of such files. For `hub` also OWNER/NAME, after which ?split=, &config= and
+    &revision= may stand."""
     columns: dict[str, str] = {}
     """For `file`: our field name to the file's column, such as {text: question}."""
     limit: Positive | None = None
     """At most this many speeches, drawn by content hash; None for all."""
     near_duplicate: Annotated[float, Field(gt=0, le=1)] = 0.7
     """Speeches whose word-trigram Jaccard similarity is at least this are near duplicates; one of them is kept."""
+    semantic: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Speeches whose cosine similarity by the encoder is at least this share a group, and so a split."""
+    encoder: str | None = None
+    """For topics and `semantic`: `minilm` (the encoder extra) or a folder with a sentence encoder."""
+    languages: list[str] = ["en"]
+    """ISO 639-1 codes; a speech that is surely in another language is set aside. An empty list keeps all."""
+    deidentify: bool | None = None
+    """Whether names, dates, places and other identifiers become typed surrogates. None: for every source but the
+    example corpus, which was invented."""
+    hold: Literal["low", "elevated", "imminent"] | None = None
+    """Speeches screened at this level of risk or above are held apart: nothing downstream sees them."""
+    sample: Literal["random", "topics"] = "random"
+    """How `limit` draws: over all, or the same number a fine topic as far as they go."""
     min_words: Positive = 3
     max_chars: Positive = 20_000
     """Longer speeches are set aside with a reason, not cut."""
     split: Split = Split()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _flat_columns(cls, given: Any) -> Any:
+        # The override collect.columns.rating.empathy=COLUMN arrives as a mapping in a mapping.
+        if isinstance(given, dict) and isinstance(given.get("columns"), dict):
+            nested = given["columns"].get("rating")
+            if isinstance(nested, dict):
+                rest = {k: v for k, v in given["columns"].items() if k != "rating"}
+                given = given | {"columns": rest | {f"rating.{k}": v for k, v in nested.items()}}
+        return given
+
     @model_validator(mode="after")
     def _path_given(self) -> Collect:
         if self.source != "example" and self.path is None:
             raise ValueError(f"source {self.source} needs a path (collect.path=FILE)")
+        if self.semantic is not None and self.encoder is None:
+            raise ValueError("semantic needs an encoder (collect.encoder=minilm, or a folder)")
+        if self.columns and self.source not in ("example", "file", "hub"):
+            raise ValueError(f"source {self.source} has columns of its own; collect.columns is for file and hub")
         return self
 
 
+SOURCE = "source"
+"""In place of a generator or a judge: what the source of the client speeches carries."""
+
+
 class Generate(_Section):
-    pool: Annotated[list[str], Field(min_length=2)] = ["simulated/*"]
-    """Backend specs; `simulated/*` stands for all twenty simulated counsellors."""
+    pool: Annotated[list[str], Field(min_length=1)] = ["simulated/*"]
+    """Backend specs; `simulated/*` stands for all twenty simulated counsellors, `source` for the responses that the
+    source carries, which are all taken."""
     per_speech: Annotated[int, Field(ge=2)] = 4
     """How many of the pool are drawn for each speech. Their responses are rated."""
     further: NonNegative = 0
@@ -69,7 +120,7 @@ class Generate(_Section):
 
 class Rate(_Section):
     judge: str = "offline/microskills"
-    """The labelling judge."""
+    """The labelling judge; `source` takes the ratings that the source carries, where there are several their median."""
     further: bool = False
     """Whether it rates the further and the limited responses too, for the reward model's warm start."""
     rubric: Path | None = None
@@ -227,6 +278,15 @@ STAGES = ("collect", "generate", "rate", "pair", "base", "reward", "align", "eva
 def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
     """Read a recipe and apply `key=value` overrides. Raises RecipeError with every fault there is."""
     where = f"recipe {path}"
+    return _validated(where, _read(path, where), overrides or [])
+
+
+def recipe_of(overrides: list[str], name: str = "run") -> Recipe:
+    """Return the recipe that `key=value` pairs alone make. Raises RecipeError with every fault there is."""
+    return _validated("command line", {"name": name, "output": f"runs/{name}"}, overrides)
+
+
+def _read(path: Path, where: str) -> dict[str, Any]:
     try:
         raw = yaml.safe_load(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -238,7 +298,11 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
         raise RecipeError(where, [f"is not YAML: {' '.join(str(error).split())}"]) from None
     if not isinstance(raw, dict):
         raise RecipeError(where, ["must be a mapping of sections (name, output, collect, ...)"])
-    faults = _apply(raw, overrides or [])
+    return raw
+
+
+def _validated(where: str, raw: dict[str, Any], overrides: list[str]) -> Recipe:
+    faults = _apply(raw, overrides)
     try:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:

@@ -69,6 +69,18 @@ class ClientSpeech:
     """Name of the source it came from."""
     source_id: str = ""
     """The id that the source gave it, for joining back; empty where it gave none."""
+    coarse_topic: str = ""
+    """One of the eight coarse topics, as assigned here; empty where nothing fits."""
+    fine_topic: str = ""
+    """One of the 42 fine topics, as assigned here; empty where nothing fits."""
+    topic_confidence: float = 0.0
+    """Roughly the chance that the fine topic is right, 0 to 1; 1 where the source's own label is one of ours."""
+    screened: str = ""
+    """One of RISK_LEVELS, as `safety.screen` decided before de-identification; empty where it was not run."""
+    risk_signs: tuple[str, ...] = ()
+    """Kinds of the signs that decided `screened`."""
+    deidentified: bool = False
+    """Whether de-identification has run on text and earlier turns. It misses some: never read it as safe to publish."""
     group: str = ""
     """Near twins and speeches of one dialogue share a group; a group never stands in two splits."""
     split: Split = "train"
@@ -163,6 +175,8 @@ class PreferencePair:
     gap: float
     """Preference score of chosen minus that of rejected, > 0, at most 4."""
     topic: str = ""
+    risk: str = ""
+    """The speech's level as screened."""
     split: Split = "train"
 
 

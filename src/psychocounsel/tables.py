@@ -6,6 +6,7 @@ import types
 import typing
 from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -27,6 +28,8 @@ _SCALARS: dict[Any, pa.DataType] = {str: pa.string(), int: pa.int64(), float: pa
 def _arrow_type(annotation: Any) -> pa.DataType:
     if annotation == Conversation:
         return _TURNS
+    if typing.get_origin(annotation) is tuple:
+        return pa.list_(_arrow_type(typing.get_args(annotation)[0]))
     if typing.get_origin(annotation) is Literal:
         return pa.string()
     if typing.get_origin(annotation) is dict:
@@ -42,16 +45,24 @@ def schema_of(record: Any) -> pa.Schema:
     return pa.schema([(name, _arrow_type(hint)) for name, hint in hints.items()])
 
 
-def _turn_columns(record: Any) -> tuple[str, ...]:
-    hints = typing.get_type_hints(record)
-    return tuple(name for name, hint in hints.items() if hint == Conversation)
+_AT_ONCE = 50_000
+"""Rows turned into columns at once: what bounds the memory of a million."""
 
 
 def write_records(path: Path, record: type[R], rows: Iterable[R]) -> int:
     """Write rows to one Parquet file, atomically. Returns how many."""
-    table = pa.Table.from_pylist([asdict(row) for row in rows], schema=schema_of(record))
-    write_atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
-    return int(table.num_rows)
+    schema = schema_of(record)
+    source, written = iter(rows), 0
+
+    def write(temporary: Path) -> None:
+        nonlocal written
+        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            while part := [asdict(row) for row in islice(source, _AT_ONCE)]:
+                writer.write_table(pa.Table.from_pylist(part, schema=schema))
+                written += len(part)
+
+    write_atomically(path, write)
+    return written
 
 
 def read_records(path: Path, record: type[R]) -> list[R]:
@@ -64,11 +75,18 @@ def read_records(path: Path, record: type[R]) -> list[R]:
         raise ArtifactError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
     if table.schema.remove_metadata() != schema_of(record):
         raise ArtifactError(f"{path} does not hold {record.__name__} records; it has {', '.join(table.column_names)}.")
-    rows = table.to_pylist(maps_as_pydicts="strict")
-    for name in _turn_columns(record):
-        for row in rows:
-            row[name] = tuple(Turn(t["role"], t["text"]) for t in row[name])
-    return [record(**row) for row in rows]
+    hints = typing.get_type_hints(record)
+    turns = [name for name, hint in hints.items() if hint == Conversation]
+    tuples = [name for name, hint in hints.items() if typing.get_origin(hint) is tuple and name not in turns]
+    records = []
+    for batch in table.to_batches(_AT_ONCE):
+        for row in batch.to_pylist(maps_as_pydicts="strict"):
+            for name in turns:
+                row[name] = tuple(Turn(t["role"], t["text"]) for t in row[name])
+            for name in tuples:
+                row[name] = tuple(row[name])
+            records.append(record(**row))
+    return records
 
 
 def head(path: Path, rows: int) -> dict[str, Any]:

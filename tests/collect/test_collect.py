@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from psychocounsel.collect import assign_splits, collect, drop_duplicates, read_source
-from psychocounsel.collect.deduplicate import shingles
+from psychocounsel.collect.deduplicate import jaccard, shingle_set
 from psychocounsel.errors import InputError, TooLittleDataError
 from psychocounsel.recipe import Collect, Split
 from psychocounsel.records import RISK_LEVELS, STAGES_OF_CHANGE, ClientSpeech
@@ -178,10 +178,10 @@ def test_no_two_kept_are_as_similar_as_the_threshold(rows, threshold):
     speeches = [ClientSpeech.make(" ".join(row)) for row in rows]
     kept, left_out = drop_duplicates(speeches, threshold)
     assert len(kept) + len(left_out) == len(speeches)
-    sets = [shingles(s.text) for s in kept]
-    for i, a in enumerate(sets):
-        for b in sets[:i]:
-            assert len(a & b) / len(a | b) < threshold
+    sets = [shingle_set(s.text) for s in kept]
+    for i, one in enumerate(sets):
+        for other in sets[:i]:
+            assert jaccard(one, other) < threshold
 
 
 @settings(max_examples=40, deadline=None)

@@ -11,6 +11,8 @@ from written_run import KEYS, NASTY, Ask, Page, make_report, tables_of, write_ru
 
 from psychocounsel import layout
 from psychocounsel.artifacts import complete_manifest
+from psychocounsel.records import ClientSpeech
+from psychocounsel.tables import read_records
 
 SIMULATED = "SIMULATED RUN"
 FELL_SHORT = "fell short"
@@ -352,3 +354,25 @@ def test_an_empty_folder_gives_a_page_that_says_so(tmp_path: Path):
         assert f"This run holds no {what}" in page.words
     assert not page.all("aside")
     assert not re.search(r"\bnan\b|\bNone\b", page.words)
+
+
+def test_the_corpus_is_told_with_its_coverage_risk_and_what_was_done_to_it(usual_run: Path, usual_page: Page):
+    speeches = read_records(usual_run / layout.SPEECHES, ClientSpeech)
+    shown = {row[0]: row[-1] for row in usual_page.tables["Client speeches by risk, as screened"][1:]}
+    for level in ("none", "low", "elevated", "imminent"):
+        assert shown[level] == str(sum(s.screened == level for s in speeches))
+    assert usual_page.tables["What cleaning mended"][1:] == [["links", "3"]]
+    assert usual_page.tables["Identifiers replaced by surrogates"][1:] == [["PERSON", "7"]]
+    for said in ("Coverage of the topics", "2 speeches were held apart", "4 speeches hold details", "Nobody 2020"):
+        assert said in usual_page.words
+    for topic in ("grief", "<i>money</i>", "never"):
+        assert f"family / {topic}: {sum(s.fine_topic == topic for s in speeches)}" in usual_page.words
+
+
+def test_win_rates_and_accuracy_are_sliced_by_risk(usual_run: Path, usual_page: Page):
+    rates = read(usual_run, layout.WIN_RATES)["rates"]
+    assert {level for row in rates for level in row["by_risk"]} >= {"none", "low"}
+    assert sum(f["n"] for f in rates[-1]["by_risk"].values()) == rates[-1]["win_rate"]["n"]
+    assert len(usual_page.tables["Win rate by risk of the client speech, as screened, %"]) == 1 + len(rates)
+    by_risk = read(usual_run, layout.REWARD_METRICS)["by_risk"]
+    assert [row[0] for row in usual_page.tables["Accuracy by risk, as screened"][1:]] == list(by_risk)

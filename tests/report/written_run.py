@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -104,6 +105,9 @@ def _speeches(count: int) -> list[ClientSpeech]:
                 topic=("", "sleep", "<b>work</b>")[i % 3],
                 subtopic="nights" if i % 2 else "",
                 risk=("", "none", "low", "none", "elevated" if i == 14 else "none")[i % 5] if i != 25 else "imminent",
+                screened=("none", "low", "elevated", "none")[i % 4] if i != 25 else "imminent",
+                coarse_topic="family" if i % 2 else "",
+                fine_topic=("grief", "<i>money</i>")[i % 4 // 2] if i % 2 else "",
                 source="fixture",
                 group=str(i),
                 split=split,
@@ -129,6 +133,7 @@ def _pairs(speeches: list[ClientSpeech]) -> list[PreferencePair]:
             rejected_scores=rejected,
             gap=2.0,
             topic=speech.topic,
+            risk=speech.screened,
             split=speech.split,
         )
         for place, speech in enumerate(speeches)
@@ -213,6 +218,9 @@ def write_run(run: Path, ask: Ask) -> None:
     def collect(_: Path) -> None:
         write_records(run / layout.SPEECHES, ClientSpeech, speeches)
         write_records(run / layout.DROPPED, Dropped, [Dropped("rows.csv row 3", f"too short {SCRIPT}")])
+        fine = Counter(s.fine_topic for s in speeches if s.fine_topic)
+        rows = [{"coarse": "family", "fine": name, "n": fine[name]} for name in ("grief", "<i>money</i>", "never")]
+        write_json(run / layout.TOPICS, {"coverage": rows})
 
     def generate(_: Path) -> None:
         write_records(run / layout.RESPONSES, Response, responses)
@@ -254,6 +262,8 @@ def write_run(run: Path, ask: Ask) -> None:
     answers = _answers(speeches)
     comparisons = _comparisons(answers, ask.good)
 
+    risk_of = {s.id: s.screened for s in speeches}
+
     def evaluate(_: Path) -> None:
         write_records(run / layout.ANSWERS, Answer, answers)
         write_records(run / layout.COMPARISONS, Comparison, comparisons)
@@ -263,10 +273,12 @@ def write_run(run: Path, ask: Ask) -> None:
             "reference": f"{kind[0]}/polished",
             "max_words": 50,
         }
-        rates = [r.as_dict() for r in win_rates(comparisons, resamples=100, seed=1)]
+        rates = [r.as_dict() for r in win_rates(comparisons, resamples=100, seed=1, risk_of=risk_of)]
         write_json(run / layout.WIN_RATES, head | {"rates": rates})
 
-    done("collect", (), {"rows": ask.speeches + 1}, collect)
+    card = {"name": "fixture", "title": f"A source {SCRIPT}", "licence": "MIT", "citation": "Nobody 2020"}
+    counts = {"rows": ask.speeches + 1, "held": 2, "mended": {"links": 3}, "identifiers": {"PERSON": 7}, "source": card}
+    done("collect", (), counts | {"deidentified": True, "for_review": 4, "without_topic": 1}, collect)
     done("generate", tuple(f"{kind[0]}/m{d}" for d in range(4)), {}, generate)
     done("rate", (f"{kind[1]}/j",), {}, rate)
     done(

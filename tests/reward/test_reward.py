@@ -61,7 +61,8 @@ def test_what_is_no_reward_model_is_refused(tmp_path):
 
 
 def scored(margin, gap=1.5, i=0, topic="t", gaps=None, words=(10, 20)):
-    return ScoredPair(str(i), f"s{i}", topic, gap, margin, 0.0, *words, gaps or {"empathy": 1, "safety": 0})
+    gaps = gaps or {"empathy": 1, "safety": 0}
+    return ScoredPair(str(i), f"s{i}", topic, ("none", "elevated")[i % 2], gap, margin, 0.0, *words, gaps)
 
 
 def test_measures_are_sliced_with_their_n():

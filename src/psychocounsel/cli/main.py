@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from psychocounsel import __version__
+from psychocounsel.cli import collect, show, stages
 from psychocounsel.cli import plan as plan_command
 from psychocounsel.cli import run as run_command
-from psychocounsel.cli import show, stages
 from psychocounsel.errors import PsychocounselError
 
 EPILOG = (
@@ -53,6 +53,7 @@ def options(
 app.command("run")(run_command.run)
 app.command("plan")(plan_command.plan)
 app.command("show")(show.show)
+app.add_typer(collect.app, name="collect")
 stages.add_to(app)
 
 

@@ -10,10 +10,9 @@ import typer
 from psychocounsel import pipeline
 from psychocounsel.cli.listeners import listener_for
 from psychocounsel.cli.options import JsonFlag, Overrides, QuietFlag, RecipePath
-from psychocounsel.recipe import STAGES, load_recipe
+from psychocounsel.recipe import load_recipe
 
 HELP = {
-    "collect": "Client speeches: read, drop duplicates, split without leaks.",
     "generate": "Candidate responses: a few counsellors of the pool answer each speech.",
     "rate": "Ratings: a judge rates every response on every principle, 1 to 5.",
     "pair": "Preference pairs from ratings; also in the released dataset's layout and TRL's.",
@@ -44,5 +43,5 @@ def _command(stage: str) -> Callable[..., None]:
 
 def add_to(app: typer.Typer) -> None:
     """Add the stage commands in data order."""
-    for stage in STAGES:
+    for stage in HELP:
         app.command(stage)(_command(stage))

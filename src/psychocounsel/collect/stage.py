@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from psychocounsel import layout
-from psychocounsel.artifacts import Step
+from psychocounsel.artifacts import Step, write_json
+from psychocounsel.backends.sentence_encoder import SentenceEncoder, open_encoder
 from psychocounsel.collect.deduplicate import drop_duplicates
-from psychocounsel.collect.sources import SourceRow, read_source
+from psychocounsel.collect.existing import existing
+from psychocounsel.collect.prepare import Prepared, Review, deidentifies, prepare
+from psychocounsel.collect.semantic import group_by_meaning
+from psychocounsel.collect.sources import SourceRow, catalogue, read_source
 from psychocounsel.collect.split import assign_splits
+from psychocounsel.collect.topics import Topic, assign, coverage, stratified, taxonomy
 from psychocounsel.errors import TooLittleDataError
-from psychocounsel.progress import Tick
+from psychocounsel.progress import Tick, silent
 from psychocounsel.recipe import Collect, Recipe
-from psychocounsel.records import RISK_LEVELS, STAGES_OF_CHANGE, ClientSpeech, Dropped, content_seed
+from psychocounsel.records import RISK_LEVELS, ClientSpeech, Dropped, Rating, Response, content_seed
 from psychocounsel.tables import write_records
 
 
@@ -24,78 +30,106 @@ class Collected:
     """Client speeches, and every row that did not become one."""
 
     speeches: list[ClientSpeech]
+    held: list[ClientSpeech]
+    """Speeches that `collect.hold` keeps from everything downstream."""
     dropped: list[Dropped]
     asked: int
     """Rows read."""
+    responses: list[Response]
+    ratings: list[Rating]
+    """What the source carries for the speeches."""
+    reviews: list[Review]
+    mended: Counter[str]
+    removed: Counter[str]
 
 
-def fault_of(row: SourceRow, section: Collect) -> tuple[str, str] | None:
-    """Return why a row cannot become a client speech, as (reason, detail), or None."""
-    text = row.text
-    if row.fault:
-        return "unreadable row", row.fault
-    if not text.strip():
-        return "empty text", ""
-    if "\x00" in text or any("\x00" in turn.text for turn in row.earlier):
-        return "NUL byte", "the text holds NUL bytes, a sign of a damaged or binary file"
-    if any(0xD800 <= ord(c) <= 0xDFFF for c in text):
-        return "broken Unicode", "the text holds half of a surrogate pair"
-    if len(text) > section.max_chars:
-        return "too long", f"{len(text)} characters, collect.max_chars is {section.max_chars}"
-    if not any(c.isalpha() for c in text):
-        return "no words", "the text holds no letters"
-    # Scripts without spaces between words are counted by letters, two to a word.
-    words = max(len(text.split()), sum(1 for c in text if ord(c) > 0x2E80) // 2)
-    if words < section.min_words:
-        return "too short", f"{words} words, collect.min_words is {section.min_words}"
-    for name, allowed in (("stage", STAGES_OF_CHANGE), ("risk", RISK_LEVELS)):
-        if row.labels.get(name) and row.labels[name] not in allowed:
-            return f"unknown {name}", f"allowed: {', '.join(allowed)}"
-    return None
-
-
-def collect(rows: Iterable[SourceRow], section: Collect, seed: int) -> Collected:
+def collect(rows: Iterable[SourceRow], section: Collect, seed: int, tick: Tick = silent) -> Collected:
     """Turn rows into client speeches: faults and duplicates to the ledger, the rest split by group."""
-    speeches: list[ClientSpeech] = []
-    wheres: list[str] = []
+    ready: list[Prepared] = []
     dropped: list[Dropped] = []
     source_ids: set[str] = set()
     asked = 0
-    for row in rows:
+    for result in prepare(rows, section):
         asked += 1
-        fault = fault_of(row, section)
-        if fault is None and row.source_id and row.source_id in source_ids:
-            fault = ("duplicate id", "the id stands in an earlier row; the first is kept")
-        if fault:
-            dropped.append(Dropped(row.where, *fault))
+        if asked % 500 == 0:
+            tick(asked, asked + 500)  # how many there will be is not known before the source ends
+        if isinstance(result, Prepared) and result.speech.source_id in source_ids:
+            result = Dropped(result.where, "duplicate id", "the id stands in an earlier row; the first is kept")
+        if isinstance(result, Dropped):
+            dropped.append(result)
             continue
-        source_ids.add(row.source_id)
-        speech = ClientSpeech.make(
-            row.text.strip(), row.earlier, source=section.source, source_id=row.source_id, **row.labels
-        )
-        speeches.append(replace(speech, group=row.group or speech.id))
-        wheres.append(row.where)
-    kept, twins = drop_duplicates(speeches, section.near_duplicate)
+        if result.speech.source_id:
+            source_ids.add(result.speech.source_id)
+        ready.append(result)
+    kept, twins = drop_duplicates([r.speech for r in ready], section.near_duplicate)
     for twin in twins:
         reason = "exact duplicate" if twin.exact else "near duplicate"
-        dropped.append(Dropped(wheres[twin.position], reason, f"of speech {twin.kept}"))
-    if section.limit is not None and len(kept) > section.limit:
-        drawn = sorted(kept, key=lambda s: content_seed("limit", seed, s.id))[: section.limit]
-        chosen = {s.id for s in drawn}
-        where_of = dict(zip((s.id for s in speeches), wheres, strict=True))
-        dropped += [Dropped(where_of[s.id], "over the limit", "") for s in kept if s.id not in chosen]
-        kept = [s for s in kept if s.id in chosen]
+        dropped.append(Dropped(ready[twin.position].where, reason, f"of speech {twin.kept}"))
+    encoder = open_encoder(None if section.encoder == "minilm" else section.encoder) if section.encoder else None
+    kept = _with_topics(kept, encoder)
+    kept = _limited(kept, ready, section, seed, dropped)
+    if section.semantic is not None:
+        assert encoder is not None, "the recipe model refuses semantic without an encoder"
+        kept = group_by_meaning(kept, encoder, section.semantic)
     if not kept:
         why = "; ".join(f"{n} {reason}" for reason, n in Counter(d.reason for d in dropped).most_common())
         raise TooLittleDataError(
             f"collect: none of {asked} rows became a client speech ({why or 'the source is empty'})."
         )
-    return Collected(assign_splits(kept, section.split, seed), dropped, asked)
+    apart = section.hold
+    held = [s for s in kept if apart and RISK_LEVELS.index(s.screened) >= RISK_LEVELS.index(apart)]
+    shut = {s.id for s in held}
+    speeches = assign_splits([s for s in kept if s.id not in shut], section.split, seed)
+    by_id = {s.id: s for s in speeches}
+    mine = {r.speech.id: r for r in reversed(ready) if r.speech.id in by_id}
+    carried = ((SourceRow(r.where, responses=r.responses), by_id[i]) for i, r in mine.items() if r.responses)
+    responses, ratings = existing(carried)
+    return Collected(
+        speeches,
+        held,
+        dropped,
+        asked,
+        responses,
+        ratings,
+        [r.review for r in mine.values() if r.review],
+        Counter(what for r in ready for what in r.mended),
+        Counter(what for r in ready for what in r.removed),
+    )
+
+
+def _with_topics(speeches: list[ClientSpeech], encoder: SentenceEncoder | None) -> list[ClientSpeech]:
+    """Assign a coarse and a fine topic; a label of the source that is one of ours is taken as it is."""
+    known = taxonomy()
+    ours = [s.subtopic in known.get(s.topic, ()) for s in speeches]
+    assigned = iter(assign([s.text for s, given in zip(speeches, ours, strict=True) if not given], encoder))
+    found = [
+        Topic(s.topic, s.subtopic, 1.0) if given else next(assigned) for s, given in zip(speeches, ours, strict=True)
+    ]
+    return [
+        replace(s, coarse_topic=t.coarse, fine_topic=t.fine, topic_confidence=t.confidence)
+        for s, t in zip(speeches, found, strict=True)
+    ]
+
+
+def _limited(
+    speeches: list[ClientSpeech], ready: list[Prepared], section: Collect, seed: int, dropped: list[Dropped]
+) -> list[ClientSpeech]:
+    if section.limit is None or len(speeches) <= section.limit:
+        return speeches
+    if section.sample == "topics":
+        drawn = stratified(speeches, [s.fine_topic for s in speeches], section.limit, seed)
+    else:
+        drawn = sorted(speeches, key=lambda s: content_seed("limit", seed, s.id))[: section.limit]
+    chosen = {s.id for s in drawn}
+    where_of = {r.speech.id: r.where for r in reversed(ready)}
+    dropped += [Dropped(where_of[s.id], "over the limit", "") for s in speeches if s.id not in chosen]
+    return [s for s in speeches if s.id in chosen]
 
 
 def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
-    """Write `speeches.parquet` and the ledger `dropped.parquet`."""
-    result = collect(read_source(recipe.collect), recipe.collect, recipe.seed)
+    """Write the speeches, those held apart, the ledger, what the source carries, and what a person should review."""
+    section = recipe.collect
+    result = collect(read_source(section), section, recipe.seed, tick)
     splits = Counter(s.split for s in result.speeches)
     absent = [name for name in ("train", "dev", "test") if not splits[name]]
     if absent:
@@ -104,14 +138,36 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
             "Bring more speeches, or raise collect.split.dev and collect.split.test."
         )
     write_records(run / layout.SPEECHES, ClientSpeech, result.speeches)
+    write_records(run / layout.HELD, ClientSpeech, result.held)
     write_records(run / layout.DROPPED, Dropped, result.dropped)
-    step.counts = {
-        "rows": result.asked,
-        "speeches": len(result.speeches),
-        "dropped": dict(sorted(Counter(d.reason for d in result.dropped).items())),
-        "splits": dict(sorted(splits.items())),
-        "topics": len({s.topic for s in result.speeches if s.topic}),
-        "subtopics": len({s.subtopic for s in result.speeches if s.subtopic}),
-        "with_earlier_turns": sum(1 for s in result.speeches if s.earlier),
-    }
+    write_records(run / layout.REVIEW, Review, sorted(result.reviews, key=lambda r: (-r.score, r.speech_id)))
+    write_records(run / layout.SOURCE_RESPONSES, Response, result.responses)
+    write_records(run / layout.SOURCE_RATINGS, Rating, result.ratings)
+    table = coverage([Topic(s.coarse_topic, s.fine_topic, s.topic_confidence) for s in result.speeches])
+    write_json(run / layout.TOPICS, {"coverage": [{"coarse": c, "fine": f, "n": n} for c, f, n in table]})
+    step.counts = counts_of(result, section)
     tick(1, 1)
+
+
+def counts_of(result: Collected, section: Collect) -> dict[str, Any]:
+    """Return the counts that the manifest keeps."""
+    speeches = result.speeches
+    card = catalogue().get(section.source)
+    return {
+        "rows": result.asked,
+        "speeches": len(speeches),
+        "held": len(result.held),
+        "dropped": dict(sorted(Counter(d.reason for d in result.dropped).items())),
+        "mended": dict(sorted(result.mended.items())),
+        "deidentified": deidentifies(section),
+        "identifiers": dict(sorted(result.removed.items())),
+        "for_review": len(result.reviews),
+        "risk": {level: sum(s.screened == level for s in [*speeches, *result.held]) for level in RISK_LEVELS},
+        "splits": dict(sorted(Counter(s.split for s in speeches).items())),
+        "topics": len({s.fine_topic for s in speeches if s.fine_topic}),
+        "without_topic": sum(not s.fine_topic for s in speeches),
+        "with_earlier_turns": sum(1 for s in speeches if s.earlier),
+        "responses": len(result.responses),
+        "ratings": len(result.ratings),
+        "source": asdict(card) if card else {"name": section.source},
+    }

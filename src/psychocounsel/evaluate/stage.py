@@ -61,7 +61,7 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     comparisons = compare_all(speeches, answers, judge, REFERENCE, tick)
     write_records(run / layout.COMPARISONS, Comparison, comparisons)
     seed = content_seed("evaluate bootstrap", recipe.seed)
-    rates = win_rates(comparisons, resamples=recipe.bootstrap, seed=seed)
+    rates = win_rates(comparisons, resamples=recipe.bootstrap, seed=seed, risk_of={s.id: s.screened for s in speeches})
     step.simulated = judge.simulated or reference.simulated
     step.backends = [judge.spec, section.reference]
     found = {"judge": judge.spec, "labeller": recipe.rate.judge, "reference": section.reference}

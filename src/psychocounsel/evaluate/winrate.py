@@ -13,7 +13,7 @@ from psychocounsel.backends import Judge
 from psychocounsel.errors import PsychocounselError, TooLittleDataError
 from psychocounsel.metrics import Figure, bootstrap, mean
 from psychocounsel.progress import Tick
-from psychocounsel.records import ClientSpeech, Comparison, Verdict, content_id
+from psychocounsel.records import RISK_LEVELS, ClientSpeech, Comparison, Verdict, content_id
 
 _TURNED: dict[Verdict, Verdict] = {"a": "b", "b": "a", "tie": "tie"}
 _POINTS: dict[Verdict, float] = {"a": 1.0, "tie": 0.5, "b": 0.0}
@@ -41,6 +41,8 @@ class WinRate:
     win_rate: Figure
     """Mean of 1 for a win, one half for a tie, 0 for a loss, over speeches and both orders; ties count one half."""
     by_principle: dict[str, Figure]
+    by_risk: dict[str, Figure]
+    """Win rate by the speech's level of risk, as screened."""
     wins: int
     ties: int
     losses: int
@@ -61,6 +63,7 @@ class WinRate:
             "model": self.model,
             "win_rate": self.win_rate.as_dict(),
             "by_principle": {key: figure.as_dict() for key, figure in self.by_principle.items()},
+            "by_risk": {level: figure.as_dict() for level, figure in self.by_risk.items()},
             "wins": self.wins,
             "ties": self.ties,
             "losses": self.losses,
@@ -132,15 +135,25 @@ def _judge_one(
     )
 
 
-def win_rates(comparisons: Sequence[Comparison], *, resamples: int, seed: int) -> list[WinRate]:
-    """Return the win rate of every (setting, model). Raises TooLittleDataError where one has no verdict at all."""
+def win_rates(
+    comparisons: Sequence[Comparison], *, resamples: int, seed: int, risk_of: Mapping[str, str] | None = None
+) -> list[WinRate]:
+    """Return the win rate of every (setting, model). Raises TooLittleDataError where one has no verdict at all.
+
+    `risk_of` is the level of each speech id as screened, for the slices by risk.
+    """
     groups: dict[tuple[str, str], list[Comparison]] = defaultdict(list)
     for comparison in comparisons:
         groups[comparison.setting, comparison.model_a].append(comparison)
-    return [_win_rate(setting, model, rows, resamples, seed) for (setting, model), rows in sorted(groups.items())]
+    return [
+        _win_rate(setting, model, rows, resamples, seed, risk_of or {})
+        for (setting, model), rows in sorted(groups.items())
+    ]
 
 
-def _win_rate(setting: str, model: str, rows: Sequence[Comparison], resamples: int, seed: int) -> WinRate:
+def _win_rate(
+    setting: str, model: str, rows: Sequence[Comparison], resamples: int, seed: int, risk_of: Mapping[str, str]
+) -> WinRate:
     judged = [row for row in rows if not row.error]
     if not judged:
         reasons = sorted({row.error for row in rows})
@@ -167,6 +180,11 @@ def _win_rate(setting: str, model: str, rows: Sequence[Comparison], resamples: i
         model=model,
         win_rate=figure(points),
         by_principle={key: figure(of) for key, of in by_key.items()},
+        by_risk={
+            level: figure(of)
+            for level in RISK_LEVELS
+            if (of := {s: p for s, p in points.items() if risk_of.get(s) == level})
+        },
         wins=sum(m > 0.5 for m in means),
         ties=sum(m == 0.5 for m in means),
         losses=sum(m < 0.5 for m in means),

@@ -11,9 +11,9 @@ from pathlib import Path
 from psychocounsel import layout
 from psychocounsel.artifacts import Step
 from psychocounsel.backends import Generator, expand_pool, open_generator
-from psychocounsel.errors import BackendError
+from psychocounsel.errors import BackendError, TooLittleDataError
 from psychocounsel.progress import Tick
-from psychocounsel.recipe import Generate, Recipe
+from psychocounsel.recipe import SOURCE, Generate, Recipe
 from psychocounsel.records import ClientSpeech, Response, content_seed
 from psychocounsel.tables import read_records, write_records
 
@@ -82,11 +82,15 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     """Write `responses.parquet`, of which pairs are made, and `further.parquet`, which teach the base policy."""
     section = recipe.generate
     speeches = read_records(run / layout.SPEECHES, ClientSpeech)
-    pool = {spec: open_generator(spec) for spec in expand_pool(section.pool)}
-    rated = rated_asks(speeches, list(pool), section.per_speech, recipe.seed)
-    further = further_asks(speeches, list(pool), section, recipe.max_words, recipe.seed)
+    pool = {spec: open_generator(spec) for spec in expand_pool([s for s in section.pool if s != SOURCE])}
+    rated = rated_asks(speeches, list(pool), section.per_speech, recipe.seed) if pool else []
+    further = further_asks(speeches, list(pool), section, recipe.max_words, recipe.seed) if pool else []
     everything = answer([*rated, *further], pool, recipe.seed, tick)
     responses, others = everything[: len(rated)], everything[len(rated) :]
+    if SOURCE in section.pool:
+        responses = read_records(run / layout.SOURCE_RESPONSES, Response) + responses
+        if not responses:
+            raise TooLittleDataError("generate: the source carries no responses; ask others in generate.pool.")
     write_records(run / layout.RESPONSES, Response, responses)
     write_records(run / layout.FURTHER, Response, others)
     step.simulated = any(g.simulated for g in pool.values())

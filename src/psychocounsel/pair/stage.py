@@ -100,7 +100,8 @@ def _build(speech: ClientSpeech, high: Rating, low: Rating, response_of: dict[st
         chosen_scores=high.scores,
         rejected_scores=low.scores,
         gap=high.overall - low.overall,
-        topic=speech.topic,
+        topic=speech.topic or speech.coarse_topic,
+        risk=speech.screened,
         split=speech.split,
     )
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+import statistics
+from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
 
 from psychocounsel import layout
 from psychocounsel.artifacts import Step, write_json
@@ -12,7 +14,7 @@ from psychocounsel.backends import Judge, open_judge
 from psychocounsel.errors import PsychocounselError
 from psychocounsel.principles import HIGHEST, LOWEST, Rubric, load_rubric
 from psychocounsel.progress import Tick
-from psychocounsel.recipe import Recipe
+from psychocounsel.recipe import SOURCE, Recipe
 from psychocounsel.records import ClientSpeech, Rating, Response, content_id
 from psychocounsel.tables import read_records, write_records
 
@@ -56,6 +58,9 @@ def _rate_one(speech: ClientSpeech, response: Response, judge: Judge, rubric: Ru
 def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     """Write `ratings.parquet`, `further.parquet` (empty unless the recipe wants it) and, as used, `rubric.json`."""
     rubric = load_rubric(recipe.rate.rubric)
+    if recipe.rate.judge == SOURCE:
+        _from_source(step, run, rubric)
+        return
     judge = open_judge(recipe.rate.judge, rubric)
     speeches = read_records(run / layout.SPEECHES, ClientSpeech)
     responses = read_records(run / layout.RESPONSES, Response)
@@ -65,11 +70,40 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     further_ratings = rate(speeches, further, judge, rubric, tick)
     write_records(run / layout.FURTHER_RATINGS, Rating, further_ratings)
     write_json(run / layout.RUBRIC, rubric.model_dump(mode="json"))
-    rated = [r for r in ratings if not r.error]
     step.simulated = judge.simulated
     step.backends = [judge.spec]
     step.prompts = {"rubric": content_id(rubric.model_dump(mode="json"))}
-    step.counts = {
+    step.counts = _counts(ratings, further_ratings, rubric)
+
+
+def _from_source(step: Step, run: Path, rubric: Rubric) -> None:
+    """Write the ratings that the source carries; a response that it does not rate keeps a row that says so."""
+    given: dict[str, list[Rating]] = defaultdict(list)
+    for rating in read_records(run / layout.SOURCE_RATINGS, Rating):
+        if not rating.error:
+            given[rating.response_id].append(rating)
+    ratings = []
+    for response in read_records(run / layout.RESPONSES, Response):
+        identity, mine = content_id("rating", response.id, SOURCE), given[response.id]
+        if mine:
+            # The lower of two middle ratings: a whole number, and cautious.
+            scores = {key: int(statistics.median_low(r.scores[key] for r in mine)) for key in rubric.keys}
+            ratings.append(
+                Rating(identity, response.id, response.speech_id, SOURCE, scores, {}, rubric.overall(scores))
+            )
+        else:
+            why = f"no response: {response.error}" if response.error else "the source does not rate it"
+            ratings.append(Rating(identity, response.id, response.speech_id, SOURCE, {}, {}, math.nan, why))
+    write_records(run / layout.RATINGS, Rating, ratings)
+    write_records(run / layout.FURTHER_RATINGS, Rating, [])
+    write_json(run / layout.RUBRIC, rubric.model_dump(mode="json"))
+    step.backends = [SOURCE]
+    step.counts = _counts(ratings, [], rubric)
+
+
+def _counts(ratings: list[Rating], further_ratings: list[Rating], rubric: Rubric) -> dict[str, Any]:
+    rated = [r for r in ratings if not r.error]
+    return {
         "asked": len(ratings),
         "rated": len(rated),
         "further_rated": sum(1 for r in further_ratings if not r.error),

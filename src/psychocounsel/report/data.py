@@ -23,6 +23,12 @@ def data_tables(files: RunFiles) -> dict[str, Any]:
         "by_topic": by_split(files.speeches, lambda s: s.topic or UNKNOWN),
         "by_turns": by_split(files.speeches, lambda s: _turns(len(s.earlier)), order=[_turns(n) for n in (0, 1, 3, 5)]),
         "by_risk": by_split(files.speeches, lambda s: s.risk or UNKNOWN, order=[*RISK_LEVELS, UNKNOWN]),
+        "by_screened": by_split(files.speeches, lambda s: s.screened or "not screened", order=[*RISK_LEVELS]),
+        "collected": {
+            key: _counts(files, "collect").get(key)
+            for key in ("held", "mended", "deidentified", "identifiers", "for_review", "without_topic", "source")
+        },
+        "coverage": files.topics,
         "rows_read": _counts(files, "collect").get("rows"),
         "dropped": dict(Counter(d.reason for d in files.dropped).most_common()),
         "counsellors": _counsellors(files),

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from psychocounsel.artifacts import Manifest
 from psychocounsel.recipe import Recipe
+from psychocounsel.records import RISK_LEVELS
 from psychocounsel.report import headline as headlines
 from psychocounsel.report import paper, plots, words
 from psychocounsel.report.cases import Case
@@ -73,6 +74,7 @@ def render(files: RunFiles, summary: dict[str, Any], cases: list[Case], recipe: 
             recipe=recipe,
             paper_reward=paper.REWARD,
             paper_wins=paper.WIN_RATES,
+            risk_levels=RISK_LEVELS,
             rubric=files.rubric,
             names={p["key"]: p["name"] for p in summary["principles"]},
             principle_keys=principle_keys(summary),
@@ -110,6 +112,8 @@ def draw(files: RunFiles, summary: dict[str, Any]) -> dict[str, Any]:
             {"title": title, "svg": plots.curve_plot(alignment["curves"], key, title, unit, alignment["chosen"])}
             for key, title, unit in quantities
         ]
+    if summary["data"]["coverage"]:
+        drawn["coverage"] = plots.coverage_plot(summary["data"]["coverage"])
     if summary["data"]["ratings"]:
         drawn["ratings"] = plots.rating_plot(summary["data"]["ratings"])
     return drawn

@@ -261,3 +261,27 @@ def rating_plot(rows: Sequence[dict[str, Any]]) -> Markup:
         parts.append(svg.text(svg.WIDTH, y + 14, number(row["mean"]), "end"))
         said.append(f"{row['key']}: mean {number(row['mean'])}, n = {row['n']}, counts of 1 to 5 {row['counts']}")
     return svg.figure("ratings", height, "Ratings by principle", "; ".join(said), parts)
+
+
+def coverage_plot(rows: Sequence[dict[str, Any]]) -> Markup:
+    """Draw how many speeches each fine topic has, under its coarse one; topics without any are shown."""
+    coarse = list(dict.fromkeys(row["coarse"] for row in rows))
+    most = max(1, *(row["n"] for row in rows))
+    left, right, step = 150.0, svg.WIDTH - 34.0, 15.0
+    parts, said, y = [], [], 0.0
+    for of in coarse:
+        mine = [row for row in rows if row["coarse"] == of]
+        y += 19
+        total = sum(row["n"] for row in mine)
+        parts.append(svg.text(0, y, f"{of.replace('-', ' ')}, {count(total)}", "start", "group"))
+        y += 5
+        for row in mine:
+            parts.append(svg.text(left - 6, y + 10, svg.shorten(row["fine"].replace("-", " "), 22), "end", "tick"))
+            if row["n"]:
+                parts.append(svg.rect(left, y + 1, (right - left) * row["n"] / most, step - 4, "s-dpo"))
+            parts.append(
+                svg.text(left + (right - left) * row["n"] / most + 4, y + 10, count(row["n"]), "start", "tick")
+            )
+            said.append(f"{of} / {row['fine']}: {row['n']}")
+            y += step
+    return svg.figure("coverage", y + 8, "Client speeches by topic, as assigned", "; ".join(said), parts)

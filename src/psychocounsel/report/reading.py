@@ -42,6 +42,8 @@ class RunFiles:
     curves: dict[str, Any] | None
     win_rates: dict[str, Any] | None
     rubric: dict[str, Any] | None
+    topics: list[dict[str, Any]]
+    """Coverage of the topics: coarse, fine and n, a row each of the 42; empty where it was not counted."""
 
     @property
     def simulated(self) -> bool:
@@ -84,6 +86,7 @@ def read_run(run: Path, rounds: int) -> RunFiles:
         curves=_json(run / layout.CURVES),
         win_rates=_json(run / layout.WIN_RATES),
         rubric=_json(run / layout.RUBRIC),
+        topics=(_json(run / layout.TOPICS) or {}).get("coverage", []),
     )
 
 

@@ -18,7 +18,7 @@ from psychocounsel.metrics import (
     pair_ece,
     spearman,
 )
-from psychocounsel.records import PreferencePair
+from psychocounsel.records import RISK_LEVELS, PreferencePair
 
 GAPS = ((0.0, 0.5), (0.5, 1.0), (1.0, 2.0), (2.0, 4.01))
 """Bands of the preference-score gap, lower end included."""
@@ -31,6 +31,7 @@ class ScoredPair:
     pair_id: str
     speech_id: str
     topic: str
+    risk: str
     gap: float
     reward_chosen: float
     reward_rejected: float
@@ -53,6 +54,8 @@ class Measured:
     by_principle: dict[str, Figure]
     """Accuracy on the pairs where the chosen one is rated higher on that principle."""
     by_topic: dict[str, Figure]
+    by_risk: dict[str, Figure]
+    """Accuracy by the speech's level of risk, as screened."""
     by_gap: dict[str, Figure]
     length: dict[str, float]
     """Spearman correlation of reward with length in words, and accuracy of "the longer one is chosen"."""
@@ -65,6 +68,7 @@ class Measured:
             "overall": plain(self.overall),
             "by_principle": plain(self.by_principle),
             "by_topic": plain(self.by_topic),
+            "by_risk": plain(self.by_risk),
             "by_gap": plain(self.by_gap),
             "length": self.length,
         }
@@ -73,7 +77,7 @@ class Measured:
 def scored_pair(pair: PreferencePair, chosen: float, rejected: float) -> ScoredPair:
     gaps = {k: pair.chosen_scores[k] - pair.rejected_scores[k] for k in pair.chosen_scores if k in pair.rejected_scores}
     words = (len(pair.chosen.split()), len(pair.rejected.split()))
-    return ScoredPair(pair.id, pair.speech_id, pair.topic, pair.gap, chosen, rejected, *words, gaps)
+    return ScoredPair(pair.id, pair.speech_id, pair.topic, pair.risk, pair.gap, chosen, rejected, *words, gaps)
 
 
 def measure(pairs: Sequence[ScoredPair], resamples: int, seed: int) -> Measured:
@@ -95,6 +99,7 @@ def measure(pairs: Sequence[ScoredPair], resamples: int, seed: int) -> Measured:
         overall={name: figure(pairs, statistic) for name, statistic in metrics.items()},
         by_principle={k: figure(some) for k, some in principles.items() if some},
         by_topic={t: figure(some) for t, some in sorted(topics.items())},
+        by_risk={level: figure(some) for level in RISK_LEVELS if (some := [p for p in pairs if p.risk == level])},
         by_gap={name: figure(some) for name, some in gaps.items() if some},
         length=_length(pairs),
     )
