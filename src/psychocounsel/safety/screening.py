@@ -10,13 +10,10 @@ from psychocounsel.records import RISK_LEVELS, Conversation
 from psychocounsel.safety.normal import Normal, normalise
 from psychocounsel.safety.rules import NEAR, Rule, Rulebook, rulebook
 
-LONGEST = 200_000
-"""Characters of one text that are read as one piece; longer texts are screened in pieces that overlap."""
-OVERLAP = 2_000
-SENTENCE = 600
-"""Characters on either side of a cue that count as its sentence where no full stop comes sooner."""
-AROUND = 3_000
-"""Characters on either side of a cue in which it may be said to be over, or back."""
+LONGEST = 8_000
+"""Characters of one text that are read as one piece; longer ones in pieces that overlap, as
+the work in a piece may grow with the square of its length."""
+OVERLAP = 1_000
 QUOTED = re.compile(r"[\"“«]([^\"“”«»]{2,300})[\"”»]|(?<!\w)['‘]([^'‘’]{8,300})['’](?!\w)")
 
 
@@ -176,11 +173,9 @@ def judge(
 ) -> Hit:
     """Return the hit at `start:end`, set aside where its surroundings take it back."""
     text, contexts = normal.text, book.contexts
-    earliest, latest = max(start - SENTENCE, 0), end + SENTENCE
-    left = max(text.rfind(" . ", earliest, start) + 3, text.find(" ", earliest)) if start > SENTENCE else 0
-    left = max(left, text.rfind(" . ", earliest, start) + 3 if text.rfind(" . ", earliest, start) >= 0 else 0)
-    right = text.find(" . ", end, latest)
-    right = min(text.find(" ", latest) if len(text) > latest else len(text), len(text)) if right < 0 else right + 1
+    left = text.rfind(" . ", 0, start) + 3 if " . " in text[:start] else 0
+    right = text.find(" . ", end)
+    right = len(text) if right < 0 else right + 1
     before, cue, after = f" {text[left:start].lstrip()}", text[start : end + 1], text[end:right]
     sentence = f" {text[left:right].lstrip()}"
 
