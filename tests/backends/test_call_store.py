@@ -113,3 +113,11 @@ def test_what_was_put_survives_kill_9_of_two_writers_at_once(tmp_path):
         last = int(said[-1]) if said else 50
         for i in range(last + 1):
             assert store.get(f"{name}{i}").request == {"i": i}
+
+
+def test_many_processes_may_open_a_new_store_at_once(tmp_path):
+    opening = "import sys; from pathlib import Path; from psychocounsel.backends.calls.store import CallStore; CallStore(Path(sys.argv[1]))"
+    for turn in range(3):
+        path = tmp_path / f"{turn}.db"
+        opened = [subprocess.Popen([sys.executable, "-c", opening, path]) for _ in range(6)]
+        assert [process.wait(timeout=120) for process in opened] == [0] * 6

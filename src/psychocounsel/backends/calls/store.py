@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS claims (
     key TEXT PRIMARY KEY, owner TEXT NOT NULL, until REAL NOT NULL
 ) WITHOUT ROWID;
 """
+_PATIENCE = 60
 _VERSION = 1
 
 
@@ -83,20 +84,37 @@ class CallStore:
         self._lock = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            # With WAL, "normal" survives a kill of the process; only a power cut can lose the last answers.
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            found = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if found not in (0, _VERSION):
-                raise ArtifactError(f"{path} is a call store of version {found}; this program reads {_VERSION}.")
-            self._db.executescript(_SCHEMA)
-            self._db.execute(f"PRAGMA user_version={_VERSION}")
+            self._db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+            # Going over to WAL does not wait for a lock as other statements do: two that open at once would clash.
+            until = time.monotonic() + _PATIENCE
+            while True:
+                try:
+                    self._prepare()
+                    break
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                        raise
+                    if time.monotonic() > until:
+                        raise ArtifactError(
+                            f"{path} has been locked by another process for {_PATIENCE} s. Stop it, then start again."
+                        ) from None
+                    time.sleep(0.05)
         except sqlite3.DatabaseError as error:
             raise ArtifactError(
                 f"{path} is no call store: {error}. Name another file, or move this one away."
             ) from None
         self._owner = f"{os.getpid()}-{time.time_ns()}"
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        # With WAL, "normal" survives a kill of the process; only a power cut can lose the last answers.
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        found = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if found not in (0, _VERSION):
+            raise ArtifactError(f"{self.path} is a call store of version {found}; this program reads {_VERSION}.")
+        if not found:
+            self._db.executescript(_SCHEMA)
+            self._db.execute(f"PRAGMA user_version={_VERSION}")
 
     def close(self) -> None:
         self._db.close()
