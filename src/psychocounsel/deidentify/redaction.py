@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from psychocounsel.deidentify import names, structured
+from psychocounsel.deidentify import names, structured, tagger
 from psychocounsel.deidentify.lists import lists
-from psychocounsel.deidentify.plain import SURROGATE, cut, fold
+from psychocounsel.deidentify.plain import SURROGATE, Words, cut, fold
 from psychocounsel.records import Conversation
 
 TYPES = ("PERSON", "AGE", "DATE", "PLACE", "SCHOOL", "EMPLOYER", "PHONE", "EMAIL", "HANDLE", "URL", "ID")
@@ -99,7 +99,8 @@ def redact(text: str, known: Surrogates | None = None, *, engine: Literal["rules
     taken = list(kept)
     for start, end, kind in structured.find(text, plain):
         add(spans, taken, start, end, kind)
-    for start, end, kind in names.scan(cut(text, plain, taken), known.people):
+    words = cut(text, plain, taken)
+    for start, end, kind in joined(names.scan(words, known.people), tagger.scan(words)):
         add(spans, taken, start, end, kind)
     if engine == "presidio":
         from psychocounsel.deidentify.presidio import analyse
@@ -115,6 +116,28 @@ def redact(text: str, known: Surrogates | None = None, *, engine: Literal["rules
         out += [text[at:start], surrogate]
         at = end
     return Redacted("".join(out) + text[at:], tuple(found))
+
+
+def shaped(text: str) -> Words:
+    """Return the words of `text` that lie outside of what has a shape of its own: what names are looked for in."""
+    plain = fold(text)
+    spans: list[tuple[int, int, str]] = []
+    taken = [(m.start(), m.end()) for m in SURROGATE.finditer(text)]
+    for start, end, kind in structured.find(text, plain):
+        add(spans, taken, start, end, kind)
+    return cut(text, plain, taken)
+
+
+def joined(ruled: list[tuple[int, int, str]], tagged: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """Return the spans of the rules, grown by what the model adds to them, and the model's others."""
+    out = list(ruled)
+    for start, end, kind in tagged:
+        over = [span for span in out if span[0] < end and start < span[1]]
+        if over:
+            start, end, kind = min(start, over[0][0]), max(end, over[-1][1]), over[0][2]
+            out = [span for span in out if span not in over]
+        out.append((start, end, kind))
+    return sorted(out)
 
 
 def add(spans: list[tuple[int, int, str]], taken: list[tuple[int, int]], start: int, end: int, kind: str) -> None:

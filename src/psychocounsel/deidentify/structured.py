@@ -17,7 +17,8 @@ from psychocounsel.deidentify.patterns import rules
 Span = tuple[int, int, str]
 MONTH_NEAR = re.compile(r"\b(?:jan|feb|mar(?:ch)?\b|apr|may\b|june?\b|july?\b|aug|sep|oct|nov|dec)")
 DAY_NEAR = re.compile(r"\d[-/.]\d|(?:irst|cond|ird|th)\b")
-AGE_NEAR = re.compile(r"9\d|1[01]\d|ninet|hundred|90")
+AGE_NEAR = re.compile(r"9\d|1[01]\d|ninet|hundred|90|enarian")
+MAYBE_EMAIL = re.compile(r"(?: at |\(at\)|\[at\]|@).{0,40}?(?: dot |\.[a-z]|\(dot\)|\[dot\])")
 DIGIT = re.compile(r"\d")
 NO_DIGIT = re.compile(r"\D")
 AMERICAN = re.compile(r"\+?1?[\s.-]*\(?\d{3}\)?[\s.-]+\d{3}[\s.-]+\d{4}.*")
@@ -26,7 +27,6 @@ REGIONS = ("GB", "US", "IE", "AU", "IN", "ZA", "NG")
 PEOPLE = set("i he she who they mum mom dad nan gran grandad papa mama oma opa nana law neighbour".split())
 SAYS_SO = set("is 's : = me as under called name handle username tag at it's its".split())
 NO_NUMBER = ("covid", "mp3", "type", "grade")
-DATE_SIGNS = {"on", "since", "born", "until", "the", "til"}
 
 
 def spans(section: str, plain: str, kind: str) -> Iterator[Span]:
@@ -41,7 +41,7 @@ def find(text: str, plain: str) -> Iterator[Span]:
     digit = DIGIT.search(plain) is not None
     if "@" in plain:
         yield from spans("emails", plain, "EMAIL")
-    if (" at " in plain and " dot " in plain) or "(at)" in plain or "[at]" in plain:
+    if MAYBE_EMAIL.search(plain):
         yield from spans("spoken_emails", plain, "EMAIL")
     if "." in plain:
         yield from spans("urls", plain, "URL")
@@ -63,6 +63,9 @@ def ages(plain: str) -> Iterator[Span]:
     for rule in rules().patterns["ages"]:
         for m in rule.finditer(plain):
             who = m["who"] if "who" in rule.groupindex else "i"
+            before = (m["before"] or "").strip(" ,(-\n") if "before" in rule.groupindex else ""
+            if before and before in lists().cues["no_age_after"]:
+                continue
             if (
                 who in PEOPLE
                 or who in lists().cues["kin"]
@@ -106,10 +109,9 @@ def handles(plain: str) -> Iterator[Span]:
 def bare_dates(text: str, plain: str) -> Iterator[Span]:
     """Yield a day with a month and no year."""
     for start, end, kind in spans("bare_dates", plain, "DATE"):
-        month = re.search(r"[a-z]{3,}", plain[start:end])
-        before = plain[max(0, start - 12) : start].split()
-        risky = month is not None and month[0] in {"may", "march", "dec"} and not text[start + month.start()].isupper()
-        if not risky or (before and before[-1] in DATE_SIGNS):
+        # "3 may be too many": a month that is a word must not be a verb.
+        verb = re.match(r"\s+(?:be|have|not|as|seem|even|well|need|never|also|on)\b", plain[end : end + 8])
+        if not (verb and plain[start:end].endswith(("may", "march")) and not text[start:end].istitle()):
             yield start, end, kind
 
 

@@ -1,0 +1,172 @@
+"""Names that no rule foresaw: a linear model over a word, what the lists know of it, and the words around.
+
+The rules say what they are sure of; this reads the rest, and can only add. Its weights were trained by
+development/deidentify/train.py on the marked sets beside it, never on benchmarks/data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from psychocounsel.deidentify.lists import (
+    BIG_TOWN,
+    FIRST,
+    KIN,
+    LAST,
+    MAYBE_NAME,
+    MOSTLY_NAME,
+    NEVER,
+    ORG_HEAD,
+    PLACE_HEAD,
+    RARE_FIRST,
+    RARE_LAST,
+    SCHOOL_HEAD,
+    STREET_HEAD,
+    TITLE,
+    TOWN,
+    UNIVERSITY,
+    WORD_SURNAME,
+    WORD_TOWN,
+    Lists,
+    lists,
+    read,
+)
+from psychocounsel.deidentify.plain import Words
+
+KINDS = ("PERSON", "PLACE", "SCHOOL", "EMPLOYER")
+"""What the model tells apart; the rest has a shape of its own and is left to the rules."""
+TRAITS = (
+    (FIRST, "F"), (RARE_FIRST, "f"), (LAST, "L"), (RARE_LAST, "l"), (MOSTLY_NAME, "N"), (MAYBE_NAME, "n"),
+    (WORD_SURNAME, "s"), (TOWN, "T"), (BIG_TOWN, "B"), (WORD_TOWN, "t"), (NEVER, "x"), (TITLE, "d"),
+    (SCHOOL_HEAD, "S"), (ORG_HEAD, "O"), (STREET_HEAD, "R"), (PLACE_HEAD, "P"), (UNIVERSITY, "U"), (KIN, "K"),
+)  # fmt: skip
+WINDOW = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The weights."""
+
+    skipped: frozenset[str]
+    """Common words that are no part of a name and are not looked at."""
+    weights: dict[str, float]
+    """Feature to its weight for "part of a name"."""
+    kinds: dict[str, tuple[float, ...]]
+    """Feature to its weight for each of KINDS."""
+    bias: float
+    """What the sum must be above, with its sign turned."""
+    kind_bias: tuple[float, ...]
+    """The same for each of KINDS."""
+
+
+@cache
+def model() -> Model:
+    """Return the weights, read once."""
+    head, *lines = read("lists/tagger.txt").splitlines()
+    bias, *kind_bias = (float(part) for part in head.split("\t")[1:])
+    weights: dict[str, float] = {}
+    kinds: dict[str, tuple[float, ...]] = {}
+    skipped: set[str] = set()
+    for line in lines:
+        name, _, rest = line.partition("\t")
+        if not rest:
+            skipped.add(name)
+            continue
+        weight, *of_kinds = rest.split("\t")
+        if weight:
+            weights[name] = float(weight)
+        if of_kinds:
+            kinds[name] = tuple(float(part or 0) for part in of_kinds)
+    return Model(frozenset(skipped), weights, kinds, bias, tuple(kind_bias))
+
+
+@cache
+def traits(kind: int) -> str:
+    """Return a letter for each thing that the lists know of a word."""
+    return "".join(letter for flag, letter in TRAITS if kind & flag)
+
+
+def looks(w: Words, ls: Lists) -> tuple[list[str], list[str]]:
+    """Return for each word what it is as a neighbour (itself, or its class if no word) and its class with its case."""
+    beside, classes = [], []
+    flags, words = ls.flags, ls.words
+    for low, cap in zip(w.lows, w.caps, strict=True):
+        of_lists = traits(flags.get(low, 0))
+        known = low in words
+        kind = of_lists + ("w" if known else "o")
+        beside.append(low if known else f"<{kind}>")
+        classes.append(f"{kind}{'C' if cap else ''}")
+    return beside, classes
+
+
+def features(w: Words, i: int, beside: list[str], classes: list[str], ls: Lists, shouted: bool) -> Iterator[str]:
+    """Yield what the model knows of word `i`; `shouted` where no capital in the text means anything."""
+    low, size = w.lows[i], w.size
+    mine = classes[i]
+    before = beside[i - 1] if i else "^"
+    before2 = beside[i - 2] if i > 1 else "^"
+    after = beside[i + 1] if i + 1 < size else "$"
+    after2 = beside[i + 2] if i + 2 < size else "$"
+    left = w.text[w.ends[i - 1] : w.starts[i]] if i else "^"
+    right = w.text[w.ends[i] : w.starts[i + 1]] if i + 1 < size else "$"
+    left, right = left[-2:], right[:2]
+    c_before = classes[i - 1] if i else "^"
+    c_after = classes[i + 1] if i + 1 < size else "$"
+    case = "q" if shouted else "o" if w.opens(i) else "i"
+    yield f"c {mine}{case}"
+    yield f"w {low}" if beside[i] == low else f"e {low[-3:]}"
+    yield f"n {min(len(low), 8)}{mine}"
+    yield f"b {before}"
+    yield f"a {after}"
+    yield f"B {before2} {before}"
+    yield f"A {after} {after2}"
+    yield f"2 {before2}"
+    yield f"3 {after2}"
+    yield f"bc {before} {mine}"
+    yield f"ac {after} {mine}"
+    yield f"cb {c_before} {mine}"
+    yield f"ca {mine} {c_after}"
+    yield f"cc {c_before} {mine} {c_after}"
+    yield f"ba {before} {after}"
+    yield f"l {left}{case}"
+    yield f"r {right}{case}"
+    yield f"lr {left} {right} {mine}"
+    for k in range(max(0, i - WINDOW), i):
+        yield f"< {beside[k]}"
+    for k in range(i + 1, min(size, i + 4)):
+        yield f"> {beside[k]}"
+    if i in w.possessive:
+        yield f"'s {mine}"
+
+
+def scan(w: Words) -> list[tuple[int, int, str]]:
+    """Return start, end and type of what the model takes for names in `w`, in order."""
+    ls, m = lists(), model()
+    beside, classes = looks(w, ls)
+    shouted = not any(w.caps)
+    get = m.weights.get
+    out: list[tuple[int, int, str]] = []
+    last, sums = -9, [0.0] * len(KINDS)
+    for i, low in enumerate(w.lows):
+        if low in m.skipped:
+            continue
+        named = list(features(w, i, beside, classes, ls, shouted))
+        if m.bias + sum([get(name, 0.0) for name in named]) <= 0:
+            continue
+        mine = list(m.kind_bias)
+        for name in named:
+            of_kinds = m.kinds.get(name)
+            if of_kinds:
+                mine = [a + b for a, b in zip(mine, of_kinds, strict=True)]
+        # One name goes on over a small word within it, as in "house of fraser".
+        near = out and (last == i - 1 or (last == i - 2 and w.lows[i - 1] in ls.cues["joiners"] and w.joined(i - 1)))
+        if near and (w.joined(i) or w.gap(i) in {" & ", "&"}):
+            sums = [a + b for a, b in zip(sums, mine, strict=True)]
+            start = out.pop()[0]
+        else:
+            sums, start = mine, w.starts[i]
+        out.append((start, w.ends[i], KINDS[sums.index(max(sums))]))
+        last = i
+    return out
