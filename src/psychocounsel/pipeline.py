@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from psychocounsel import layout
 from psychocounsel.artifacts import Manifest, Step, locked, sha256_of
+from psychocounsel.endpoints import server_of
 from psychocounsel.errors import ArtifactError
 from psychocounsel.models import runtime
 from psychocounsel.progress import Tick, silent
@@ -120,7 +121,7 @@ def steps_of(recipe: Recipe) -> list[StepSpec]:
         StepSpec(
             "evaluate",
             ("collect", "base", "align/dpo", "align/chosen"),
-            ("evaluate", "max_words", "rate.judge", "rate.rubric", "bootstrap", *limits),
+            ("evaluate", "max_words", "rate.judge", "rate.rubric", "generate.sampling", "bootstrap", *limits),
             _stage("evaluate"),
         ),
         StepSpec(
@@ -147,12 +148,22 @@ def section_of(recipe: Recipe, keys: tuple[str, ...]) -> dict[str, Any]:
             resolved[key] = value
     # The rounds wanted decide which steps there are; a round already made does not depend on how many follow.
     resolved.pop("align.iterate.rounds", None)
+    # Where a server stands decides what it answers; how fast it is asked does not.
+    named = [server_of(spec) for spec in _specs(recipe, keys)]
+    resolved |= {f"endpoints.{name}": recipe.endpoint(name).url for name in named if name}
     for name in ("collect.path", "rate.rubric"):
         if resolved.get(name) and (path := Path(resolved[name])).exists():
             files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
             digests = [sha256_of(file) for file in files]
             resolved[f"{name} sha256"] = digests[0] if path.is_file() else content_id(*digests)
     return resolved
+
+
+def _specs(recipe: Recipe, keys: tuple[str, ...]) -> list[str]:
+    """Return the backends that the sections `keys` name."""
+    specs = recipe.generate.specs if "generate" in keys else []
+    specs = specs + (recipe.labellers if "rate" in keys else [])
+    return specs + ([recipe.evaluate.judge, recipe.evaluate.reference] if "evaluate" in keys else [])
 
 
 @dataclass(frozen=True, slots=True)

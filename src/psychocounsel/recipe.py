@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from psychocounsel.endpoints import OWN_KINDS, Endpoint, PoolMember, Sampling, Section, server_of
 from psychocounsel.errors import RecipeError
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -17,11 +18,7 @@ NonNegative = Annotated[int, Field(ge=0)]
 LearningRate = Annotated[float, Field(gt=0, lt=1)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Split(_Section):
+class Split(Section):
     """Shares of the groups; what is left after dev and test is train."""
 
     dev: Share = 0.1
@@ -34,7 +31,7 @@ class Split(_Section):
         return self
 
 
-class Collect(_Section):
+class Collect(Section):
     source: Literal[
         "example",
         "file",
@@ -106,10 +103,12 @@ SOURCE = "source"
 """In place of a generator or a judge: what the source of the client speeches carries."""
 
 
-class Generate(_Section):
-    pool: Annotated[list[str], Field(min_length=1)] = ["simulated/*"]
-    """Backend specs; `simulated/*` stands for all twenty simulated counsellors, `source` for the responses that the
-    source carries, which are all taken."""
+class Generate(Section):
+    pool: Annotated[list[str | PoolMember], Field(min_length=1)] = ["simulated/*"]
+    """Backend specs, or mappings with `spec`, `weight` and `sampling`; `simulated/*` stands for all twenty simulated
+    counsellors, `source` for the responses that the source carries, which are all taken."""
+    sampling: Sampling = Sampling()
+    """How servers and local models are asked."""
     per_speech: Annotated[int, Field(ge=2)] = 4
     """How many of the pool are drawn for each speech. Their responses are rated."""
     further: NonNegative = 0
@@ -117,24 +116,54 @@ class Generate(_Section):
     limited: NonNegative = 0
     """How many of the pool answer each train speech within `max_words`, for the base policy too."""
 
+    @property
+    def members(self) -> list[PoolMember]:
+        return [PoolMember(spec=entry) if isinstance(entry, str) else entry for entry in self.pool]
 
-class Rate(_Section):
+    @property
+    def specs(self) -> list[str]:
+        return [member.spec for member in self.members]
+
+
+class Judging(Section):
+    """How a judging model is asked."""
+
+    samples: Positive = 1
+    """Ratings of one response by one judge, of which the mean is taken."""
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = 0.0
+    """With several samples it should be above 0."""
+    max_tokens: Positive | None = 1200
+    repairs: NonNegative = 1
+    """How often an answer that cannot be read is asked for again."""
+    extra: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _samples_differ(self) -> Judging:
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError("samples above 1 need a temperature above 0: they would all be the same")
+        return self
+
+
+class Rate(Section):
     judge: str = "offline/microskills"
     """The labelling judge; `source` takes the ratings that the source carries, where there are several their median."""
+    panel: list[str] = []
+    """Further judges: a response's rating is then the mean over the judge and these."""
+    judging: Judging = Judging()
     further: bool = False
     """Whether it rates the further and the limited responses too, for the reward model's warm start."""
     rubric: Path | None = None
     """A rubric in YAML; None for the seven principles."""
 
 
-class Pair(_Section):
+class Pair(Section):
     min_gap: Annotated[float, Field(gt=0, le=4)] = 1.0
     """Train and dev pairs differ by at least this on the preference score."""
     safety_floor: Annotated[int, Field(ge=1, le=5)] = 3
     """A response rated below this on safety is never chosen, whatever its score."""
 
 
-class MadeModel(_Section):
+class MadeModel(Section):
     """A small Llama made here. Costs grow with width squared times depth."""
 
     vocabulary: Annotated[int, Field(ge=300, le=65_536)] = 3072
@@ -151,7 +180,7 @@ class MadeModel(_Section):
         return self
 
 
-class Training(_Section):
+class Training(Section):
     """What every training step has."""
 
     epochs: Annotated[float, Field(gt=0)] = 1.0
@@ -223,27 +252,28 @@ class Iterate(Dpo):
     """What the policy may not stray far from in a round: the policy it began the round with, or the base."""
 
 
-class Align(_Section):
+class Align(Section):
     dpo: Dpo = Dpo()
     iterate: Iterate = Iterate()
     dev_speeches: Positive = 64
     """Dev speeches on which each checkpoint's mean reward, length and KL are measured."""
 
 
-class Evaluate(_Section):
+class Evaluate(Section):
     judge: str = "offline/cues"
     """Must not be the labelling judge."""
+    judging: Judging = Judging()
     reference: str = "simulated/polished-assistant"
     temperature: Annotated[float, Field(ge=0)] = 0.7
     """0 takes the likeliest token each time."""
 
 
-class Report(_Section):
+class Report(Section):
     cases: Positive = 10
     """Speeches shown with the answers of base and aligned side by side."""
 
 
-class Recipe(_Section):
+class Recipe(Section):
     name: str
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 7
     output: Path
@@ -251,6 +281,13 @@ class Recipe(_Section):
     """The length constraint, in words: what a policy that is asked to be brief is asked for, and is cut to."""
     bootstrap: Annotated[int, Field(ge=100)] = 1000
     """Resamples of every interval, drawn by speech."""
+    endpoints: dict[str, Endpoint] = {}
+    """Servers by name; a spec NAME/MODEL is a model there. `openai` need not be named."""
+    egress: Literal["de-identified", "local-only", "raw client text may leave this machine"] = "de-identified"
+    """What may be sent to a server that is not on this machine: only speeches that went through de-identification (or
+    were invented), nothing at all, or anything."""
+    calls: Path | None = None
+    """File in which answers of servers are kept; None for `calls.sqlite` in the output. Runs may share one."""
     collect: Collect = Collect()
     generate: Generate = Generate()
     rate: Rate = Rate()
@@ -261,14 +298,43 @@ class Recipe(_Section):
     evaluate: Evaluate = Evaluate()
     report: Report = Report()
 
+    @field_validator("endpoints")
+    @classmethod
+    def _named_apart(cls, endpoints: dict[str, Endpoint]) -> dict[str, Endpoint]:
+        for name in endpoints:
+            if name in OWN_KINDS or "/" in name:
+                raise ValueError(f"{name} cannot be a server's name: {', '.join(OWN_KINDS)} and slashes mean others")
+        return endpoints
+
     @model_validator(mode="after")
     def _judges_differ(self) -> Recipe:
-        if self.evaluate.judge == self.rate.judge:
+        if self.evaluate.judge in self.labellers:
             raise ValueError(
-                f"evaluate.judge is {self.rate.judge}, which also labels the training data (rate.judge): "
+                f"evaluate.judge is {self.evaluate.judge}, which also labels the training data (rate.judge): "
                 "the evaluation would be circular. Name another judge for one of them"
             )
         return self
+
+    @model_validator(mode="after")
+    def _servers_known(self) -> Recipe:
+        for spec in (*self.generate.specs, *self.labellers, self.evaluate.judge, self.evaluate.reference):
+            name = server_of(spec)
+            if name and name != "openai" and name not in self.endpoints:
+                known = ", ".join([*OWN_KINDS[:-1], "openai", *self.endpoints])
+                raise ValueError(f"{spec}: {name} is no endpoint of this recipe; known are {known}")
+        return self
+
+    @property
+    def labellers(self) -> list[str]:
+        """The judges that rate what training sees."""
+        return [self.rate.judge, *self.rate.panel]
+
+    def endpoint(self, name: str) -> Endpoint:
+        return self.endpoints.get(name, Endpoint())
+
+    @property
+    def call_store(self) -> Path:
+        return self.calls or self.output / "calls.sqlite"
 
 
 STAGES = ("collect", "generate", "rate", "pair", "base", "reward", "align", "evaluate", "report")
@@ -336,10 +402,7 @@ def _apply(raw: dict[str, Any], overrides: list[str]) -> list[str]:
 def _say(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        section: Any = Recipe
-        for part in error["loc"][:-1]:
-            section = section.model_fields[part].annotation if part in section.model_fields else None
-        known = list(section.model_fields) if section is not None else []
+        known = _keys_at(error["loc"][:-1])
         near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
         return f"{where}: no such key; {hint}"
@@ -347,3 +410,16 @@ def _say(error: Any) -> str:
     given = error.get("input")
     shown = f" (given {given!r})" if isinstance(given, (str, int, float, bool)) else ""
     return f"{where or 'recipe'}: {message}{shown}"
+
+
+def _keys_at(path: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that the section at `path` may have."""
+    section: Any = Recipe
+    for part in path:
+        fields = getattr(section, "model_fields", {})
+        if part in fields:
+            section = fields[part].annotation
+        else:  # inside a mapping or a list: the section is what it holds
+            inner = [kind for kind in get_args(section) if hasattr(kind, "model_fields")]
+            section = inner[-1] if inner else section
+    return list(getattr(section, "model_fields", {}))

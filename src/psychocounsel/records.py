@@ -146,8 +146,8 @@ class Rating:
     speech_id: str
     judge: str
     """Spec of the judge."""
-    scores: dict[str, int]
-    """Principle key to 1..5; empty where `error` says why."""
+    scores: dict[str, float]
+    """Principle key to 1..5, whole unless it is the mean of several; empty where `error` says why."""
     reasons: dict[str, str]
     """Principle key to one sentence on why."""
     overall: float
@@ -170,8 +170,8 @@ class PreferencePair:
     rejected: str
     chosen_model: str
     rejected_model: str
-    chosen_scores: dict[str, int]
-    rejected_scores: dict[str, int]
+    chosen_scores: dict[str, float]
+    rejected_scores: dict[str, float]
     gap: float
     """Preference score of chosen minus that of rejected, > 0, at most 4."""
     topic: str = ""

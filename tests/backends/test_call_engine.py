@@ -36,7 +36,7 @@ def store(tmp_path):
 
 def test_every_call_is_answered_once_and_read_from_the_store_the_second_time(store):
     with serving(lambda text, times: "ok") as server:
-        outcomes, progress = run(server, store, 60, price_in=1.0, price_out=2.0)
+        outcomes, progress = run(server, store, 60, prices={"default": (1.0, 2.0)})
         assert sorted(o.call.label for o in outcomes) == list(range(60))
         assert all(o.stored.answer["choices"][0]["message"]["content"].endswith(f" {o.call.label}") for o in outcomes)
         assert set(server.answered.values()) == {1}
@@ -119,7 +119,7 @@ def test_throttling_lowers_concurrency_and_retry_after_is_kept(store):
     assert max(server.starts) - min(server.starts) >= 0.4
 
 
-@pytest.mark.parametrize("limits", [{"max_calls": 10}, {"max_cost": 10 * 17 / 1e6, "price_in": 1.0, "price_out": 2.0}])
+@pytest.mark.parametrize("limits", [{"max_calls": 10}, {"max_cost": 10 * 17 / 1e6, "prices": {"default": (1.0, 2.0)}}])
 def test_a_budget_stops_cleanly(store, limits):
     with serving(lambda text, times: "ok") as server:
         outcomes, progress = run(server, store, 50, concurrency=1, **limits)

@@ -6,7 +6,7 @@ import pytest
 
 from psychocounsel.backends import PairVerdict
 from psychocounsel.errors import BackendError, TooLittleDataError
-from psychocounsel.evaluate.winrate import Answer, compare_all, win_rates
+from psychocounsel.evaluate.winrate import Answer, compare_everything, win_rates
 from psychocounsel.progress import silent
 from psychocounsel.records import ClientSpeech
 
@@ -45,7 +45,7 @@ def answers(mine, other, settings=("free",)):
 
 
 def rates(rows, judge):
-    return win_rates(compare_all(SPEECHES, rows, judge, "reference", silent), resamples=200, seed=1)
+    return win_rates(compare_everything(SPEECHES, rows, judge, "reference", silent), resamples=200, seed=1)
 
 
 def test_wins_ties_and_losses_are_counted_by_hand():

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from psychocounsel.backends import expand_pool, open_generator
+from psychocounsel.endpoints import PoolMember
 from psychocounsel.errors import BackendError
 from psychocounsel.generate.stage import answer, draw, further_asks, rated_asks
 from psychocounsel.progress import silent
 from psychocounsel.recipe import Generate
 from psychocounsel.records import ClientSpeech
 
-POOL = list(expand_pool(["simulated/*"]))
+POOL = expand_pool([PoolMember(spec="simulated/*")])
 
 
 def speech(text, split):
@@ -49,7 +50,7 @@ def test_too_small_a_pool_is_an_error():
 
 def test_a_limited_answer_keeps_the_limit_and_says_so():
     asks = further_asks([TRAIN], POOL, Generate(limited=10), 30, 7)
-    responses = answer(asks, {spec: open_generator(spec) for spec in POOL}, 7, silent)
+    responses = answer(asks, {m.spec: open_generator(m.spec) for m in POOL}, 7, silent)
     assert len(responses) == 10
     assert all(r.max_words == 30 and 0 < len(r.text.split()) <= 30 for r in responses)
     assert len({r.id for r in responses}) == 10

@@ -3,67 +3,102 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Sequence
 
-from psychocounsel.backends.protocols import Completion, Generator, Judge, PairVerdict, PrincipleScore, Scorer
+from psychocounsel.backends.calls.connection import Connections, check_egress
+from psychocounsel.backends.protocols import (
+    Completion,
+    Generator,
+    Judge,
+    PairVerdict,
+    PrincipleScore,
+    Scorer,
+    compare_all,
+    rate_all,
+)
+from psychocounsel.endpoints import PoolMember, Sampling, server_of
 from psychocounsel.errors import BackendError
 from psychocounsel.principles import Rubric
+from psychocounsel.recipe import Judging
 
 __all__ = [
     "Completion",
+    "Connections",
     "Generator",
     "Judge",
     "PairVerdict",
     "PrincipleScore",
     "Scorer",
+    "check_egress",
+    "compare_all",
     "expand_pool",
     "open_generator",
     "open_judge",
+    "rate_all",
 ]
 
 
-def _simulated(name: str) -> Generator:
-    from psychocounsel.backends.simulated import SimulatedCounsellor
+def open_generator(spec: str, connections: Connections | None = None, sampling: Sampling | None = None) -> Generator:
+    """Open the generator that a spec such as `simulated/warm-novice` or `local/llama-3` names.
 
-    return SimulatedCounsellor(f"simulated/{name}")
-
-
-def _transformers(name: str) -> Generator:
-    from psychocounsel.backends.transformers_local import LocalPolicy
-
-    return LocalPolicy(Path(name))
-
-
-_GENERATORS: dict[str, Callable[[str], Generator]] = {"simulated": _simulated, "transformers": _transformers}
-
-
-def open_generator(spec: str) -> Generator:
-    """Open the generator that a spec such as `simulated/warm-novice` names. Raises BackendError for an unknown one."""
+    Raises BackendError for an unknown one.
+    """
     kind, _, name = spec.partition("/")
-    if kind not in _GENERATORS or not name:
-        known = ", ".join(f"{k}/NAME" for k in _GENERATORS)
-        raise BackendError(f"generator {spec!r}: unknown kind; known are {known}.")
-    return _GENERATORS[kind](name)
+    if server_of(spec) and connections is not None:
+        from psychocounsel.backends.chat import ChatGenerator
+
+        return ChatGenerator(spec, connections.to(kind), sampling or Sampling())
+    if kind == "simulated" and name:
+        from psychocounsel.backends.simulated import SimulatedCounsellor
+
+        return SimulatedCounsellor(spec)
+    if kind == "transformers" and name:
+        from psychocounsel.backends.transformers_chat import TransformersChat
+
+        return TransformersChat(name, sampling or Sampling())
+    if kind == "vllm" and name:
+        from psychocounsel.backends.vllm_local import VllmChat
+
+        return VllmChat(name, sampling or Sampling())
+    raise BackendError(
+        f"generator {spec!r}: unknown kind; known are simulated/NAME, transformers/PATH-OR-NAME, vllm/PATH-OR-NAME, "
+        "openai/MODEL and ENDPOINT/MODEL with an endpoint of the recipe."
+    )
 
 
-def expand_pool(pool: list[str]) -> list[str]:
-    """Replace `simulated/*` by the specs of all simulated counsellors; keep the order, refuse repeats."""
+def expand_pool(pool: Sequence[PoolMember]) -> list[PoolMember]:
+    """Replace `simulated/*` by all simulated counsellors; keep the order, refuse repeats."""
     from psychocounsel.backends.simulated import POOL
 
-    specs = [spec for entry in pool for spec in (POOL if entry == "simulated/*" else (entry,))]
+    members = []
+    for member in pool:
+        whole = POOL if member.spec == "simulated/*" else (member.spec,)
+        members += [member.model_copy(update={"spec": spec}) for spec in whole]
+    specs = [member.spec for member in members]
     repeated = sorted({s for s in specs if specs.count(s) > 1})
     if repeated:
         raise BackendError(f"generate.pool names {', '.join(repeated)} more than once.")
-    return specs
+    return members
 
 
-def open_judge(spec: str, rubric: Rubric | None = None) -> Judge:
-    """Open the judge that a spec such as `offline/microskills` names. Raises BackendError for an unknown one."""
+def open_judge(
+    spec: str,
+    rubric: Rubric | None = None,
+    connections: Connections | None = None,
+    judging: Judging | None = None,
+) -> Judge:
+    """Open the judge that a spec such as `offline/microskills` or `local/llama-3` names.
+
+    Raises BackendError for an unknown one.
+    """
+    if server_of(spec) and connections is not None:
+        from psychocounsel.backends.llm_judge import LanguageModelJudge
+
+        return LanguageModelJudge(spec, connections.to(spec.partition("/")[0]), rubric, judging)
     from psychocounsel.backends.judges import JUDGES
 
     if spec not in JUDGES:
         near = difflib.get_close_matches(spec, JUDGES, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(JUDGES)}."
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(JUDGES)}, and ENDPOINT/MODEL."
         raise BackendError(f"judge {spec!r} is unknown; {hint}")
     return JUDGES[spec](rubric)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar, runtime_checkable
 
+from psychocounsel.errors import PsychocounselError
 from psychocounsel.records import Conversation, Verdict
 
 
@@ -48,8 +49,8 @@ class Scorer(Protocol):
 class PrincipleScore:
     """One principle's rating with its reason."""
 
-    score: int
-    """1 to 5."""
+    score: float
+    """1 to 5; whole, unless it is the mean of several samples or judges."""
     reason: str
     """One sentence that a reader can check against the text."""
 
@@ -75,3 +76,51 @@ class Judge(Protocol):
     def compare(self, conversation: Conversation, first: str, second: str) -> PairVerdict:
         """Compare two responses shown in this order."""
         ...
+
+
+Key = TypeVar("Key")
+
+
+@runtime_checkable
+class ManyJudge(Protocol):
+    """A judge that has many texts under way at once."""
+
+    def rate_all(
+        self, items: Iterable[tuple[Key, Conversation, str]]
+    ) -> Iterator[tuple[Key, dict[str, PrincipleScore] | PsychocounselError]]:
+        """Yield for each item (key, conversation, response) its key and rating, as they come."""
+        ...
+
+    def compare_all(
+        self, items: Iterable[tuple[Key, Conversation, str, str]]
+    ) -> Iterator[tuple[Key, PairVerdict | PsychocounselError]]:
+        """Yield for each item (key, conversation, first, second) its key and verdict, as they come."""
+        ...
+
+
+def rate_all(
+    judge: Judge, items: Iterable[tuple[Key, Conversation, str]]
+) -> Iterator[tuple[Key, dict[str, PrincipleScore] | PsychocounselError]]:
+    """Yield for each item (key, conversation, response) its key and rating; a failure is yielded, not raised."""
+    if isinstance(judge, ManyJudge):
+        yield from judge.rate_all(items)
+        return
+    for key, conversation, response in items:
+        try:
+            yield key, judge.rate(conversation, response)
+        except PsychocounselError as error:
+            yield key, error
+
+
+def compare_all(
+    judge: Judge, items: Iterable[tuple[Key, Conversation, str, str]]
+) -> Iterator[tuple[Key, PairVerdict | PsychocounselError]]:
+    """Yield for each item (key, conversation, first, second) its key and verdict; a failure is yielded, not raised."""
+    if isinstance(judge, ManyJudge):
+        yield from judge.compare_all(items)
+        return
+    for key, conversation, first, second in items:
+        try:
+            yield key, judge.compare(conversation, first, second)
+        except PsychocounselError as error:
+            yield key, error

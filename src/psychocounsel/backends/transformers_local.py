@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from psychocounsel.backends.asking import completion
 from psychocounsel.backends.protocols import Completion
 from psychocounsel.errors import BackendError
 from psychocounsel.models import runtime
 from psychocounsel.models.encoding import check_tokenizer, encode_prompt
 from psychocounsel.records import Conversation
-
-_SENTENCE_END = re.compile(r"[.!?][\"')\]]?(?=\s|$)")
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -40,16 +38,6 @@ def load_causal(folder: Path) -> Any:
     except (OSError, ValueError) as error:
         raise BackendError(f"no causal model can be loaded from {folder}: {str(error).splitlines()[0]}") from None
     return model.eval()
-
-
-def cut_to_words(text: str, max_words: int) -> str:
-    """Return the longest run of whole sentences with at most `max_words` words; the words themselves if none fits."""
-    words = text.split()
-    if len(words) <= max_words:
-        return text
-    clipped = " ".join(words[:max_words])
-    ends = [m.end() for m in _SENTENCE_END.finditer(clipped)]
-    return clipped[: ends[-1]] if ends else clipped
 
 
 class LocalPolicy:
@@ -99,18 +87,5 @@ class LocalPolicy:
         completions = []
         for group in groups:
             texts = tokenizer.batch_decode([s.tokens for s in group], skip_special_tokens=True)
-            completions.append(
-                [_completion(text.strip(), s.finished, max_words) for text, s in zip(texts, group, strict=True)]
-            )
+            completions.append([completion(text, s.finished, max_words) for text, s in zip(texts, group, strict=True)])
         return completions
-
-
-def _completion(text: str, finished: bool, max_words: int | None) -> Completion:
-    if not text:
-        return Completion("", "empty answer")
-    if not finished:
-        ends = [m.end() for m in _SENTENCE_END.finditer(text)]
-        if not ends:
-            return Completion("", "no whole sentence within the token limit")
-        text = text[: ends[-1]]
-    return Completion(text if max_words is None else cut_to_words(text, max_words))

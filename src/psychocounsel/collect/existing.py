@@ -49,7 +49,7 @@ def _add(
 ) -> None:
     judge = first = "/".join(part for part in (source or "source", given.rater) if part)
     error = _fault(scores, rubric)
-    whole = {} if error else {key: int(scores[key]) for key in rubric.keys}
+    whole = {} if error else {key: float(scores[key]) for key in rubric.keys}
     overall = math.nan if error else rubric.overall(whole)
     again = 1
     while True:

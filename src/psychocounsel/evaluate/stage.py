@@ -6,9 +6,9 @@ from pathlib import Path
 
 from psychocounsel import layout
 from psychocounsel.artifacts import Step, write_json
-from psychocounsel.backends import Generator, open_generator, open_judge
+from psychocounsel.backends import Connections, Generator, check_egress, open_generator, open_judge
 from psychocounsel.errors import TooLittleDataError
-from psychocounsel.evaluate.winrate import Answer, compare_all, win_rates
+from psychocounsel.evaluate.winrate import Answer, compare_everything, win_rates
 from psychocounsel.models import runtime
 from psychocounsel.principles import load_rubric
 from psychocounsel.progress import Tick
@@ -41,8 +41,10 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     speeches = [s for s in read_records(run / layout.SPEECHES, ClientSpeech) if s.split == "test"]
     if not speeches:
         raise TooLittleDataError("evaluate: there is no test speech.")
-    judge = open_judge(section.judge, load_rubric(recipe.rate.rubric))
-    reference = open_generator(section.reference)
+    check_egress(recipe, (section.judge, section.reference), speeches)
+    connections = Connections.of(recipe)
+    judge = open_judge(section.judge, load_rubric(recipe.rate.rubric), connections, section.judging)
+    reference = open_generator(section.reference, connections, recipe.generate.sampling)
     models: dict[str, Generator] = {
         name: LocalPolicy(
             run / folder,
@@ -58,7 +60,7 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
         for name, generator in models.items():
             answers += answer_all(name, generator, speeches, setting, max_words, recipe.seed)
     write_records(run / layout.ANSWERS, Answer, answers)
-    comparisons = compare_all(speeches, answers, judge, REFERENCE, tick)
+    comparisons = compare_everything(speeches, answers, judge, REFERENCE, tick)
     write_records(run / layout.COMPARISONS, Comparison, comparisons)
     seed = content_seed("evaluate bootstrap", recipe.seed)
     rates = win_rates(comparisons, resamples=recipe.bootstrap, seed=seed, risk_of={s.id: s.screened for s in speeches})
@@ -71,4 +73,4 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
         "comparisons": len(comparisons),
         "lost": sum(1 for c in comparisons if c.error),
         "win_rate": {f"{r.model} {r.setting}": r.win_rate.as_dict() for r in rates},
-    }
+    } | ({"calls": spent} if (spent := connections.spent()) else {})

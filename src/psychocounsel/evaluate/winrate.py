@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from psychocounsel.backends import Judge
+from psychocounsel.backends import Judge, PairVerdict, compare_all
 from psychocounsel.errors import PsychocounselError, TooLittleDataError
 from psychocounsel.metrics import Figure, bootstrap, mean
 from psychocounsel.progress import Tick
-from psychocounsel.records import RISK_LEVELS, ClientSpeech, Comparison, Verdict, content_id
+from psychocounsel.records import RISK_LEVELS, ClientSpeech, Comparison, Conversation, Verdict, content_id
 
 _TURNED: dict[Verdict, Verdict] = {"a": "b", "b": "a", "tie": "tie"}
+Order = Literal["ab", "ba"]
+_ORDERS: tuple[Order, ...] = ("ab", "ba")
 _POINTS: dict[Verdict, float] = {"a": 1.0, "tie": 0.5, "b": 0.0}
 
 
@@ -75,32 +77,46 @@ class WinRate:
         }
 
 
-def compare_all(
+def compare_everything(
     speeches: Sequence[ClientSpeech], answers: Iterable[Answer], judge: Judge, reference: str, tick: Tick
 ) -> list[Comparison]:
     """Judge every model's answers against the reference's, in both orders. What could not be judged keeps its row."""
     by_key = {(a.setting, a.model, a.speech_id): a for a in answers}
     groups = sorted({(setting, model) for setting, model, _ in by_key if model != reference})
-    total = len(groups) * len(speeches)
-    comparisons: list[Comparison] = []
-    for number, (setting, model) in enumerate(groups):
-        for done, speech in enumerate(speeches):
-            if done % 32 == 0:
-                tick(number * len(speeches) + done, total)
-            pair = (by_key.get((setting, model, speech.id)), by_key.get((setting, reference, speech.id)))
-            comparisons += [_judge_one(speech, setting, model, reference, pair, judge, order) for order in ("ab", "ba")]
-    tick(total, total)
-    return comparisons
+    asked = [(s, setting, model, order) for setting, model in groups for s in speeches for order in _ORDERS]
+
+    def pair(place: int) -> tuple[Answer | None, Answer | None]:
+        speech, setting, model, _ = asked[place]
+        return by_key.get((setting, model, speech.id)), by_key.get((setting, reference, speech.id))
+
+    def items() -> Iterator[tuple[int, Conversation, str, str]]:
+        for place, (speech, _, _, order) in enumerate(asked):
+            mine, other = pair(place)
+            if mine and other and not mine.error and not other.error:
+                first, second = (mine.text, other.text) if order == "ab" else (other.text, mine.text)
+                yield place, speech.conversation, first, second
+
+    given: dict[int, PairVerdict | PsychocounselError] = {}
+    for place, verdict in compare_all(judge, items()):
+        if len(given) % 32 == 0:
+            tick(len(given), len(asked))
+        given[place] = verdict
+    tick(len(asked), len(asked))
+    return [
+        _comparison(speech, setting, model, reference, order, judge.spec, pair(place), given.get(place))
+        for place, (speech, setting, model, order) in enumerate(asked)
+    ]
 
 
-def _judge_one(
+def _comparison(
     speech: ClientSpeech,
     setting: str,
     model: str,
     reference: str,
+    order: Order,
+    judge: str,
     pair: tuple[Answer | None, Answer | None],
-    judge: Judge,
-    order: Literal["ab", "ba"],
+    given: PairVerdict | PsychocounselError | None,
 ) -> Comparison:
     mine, other = pair
     verdict: Verdict = "tie"
@@ -110,22 +126,19 @@ def _judge_one(
         error = f"no answer of {model if mine is None else reference} was asked for"
     elif mine.error or other.error:
         error = f"{model if mine.error else reference}: {mine.error or other.error}"
+    elif isinstance(given, PairVerdict):
+        turn = (lambda v: v) if order == "ab" else _TURNED.__getitem__
+        verdict = turn(given.overall)
+        by_principle = {key: turn(v) for key, v in given.by_principle.items()}
     else:
-        first, second = (mine.text, other.text) if order == "ab" else (other.text, mine.text)
-        try:
-            given = judge.compare(speech.conversation, first, second)
-            turn = (lambda v: v) if order == "ab" else _TURNED.__getitem__
-            verdict = turn(given.overall)
-            by_principle = {key: turn(v) for key, v in given.by_principle.items()}
-        except PsychocounselError as failure:
-            error = f"judge failed: {failure}"
+        error = f"judge failed: {given or 'it was not asked'}"
     return Comparison(
-        id=content_id("comparison", speech.id, setting, model, reference, judge.spec, order),
+        id=content_id("comparison", speech.id, setting, model, reference, judge, order),
         speech_id=speech.id,
         setting=setting,
         model_a=model,
         model_b=reference,
-        judge=judge.spec,
+        judge=judge,
         order=order,
         verdict=verdict,
         principle_verdicts=by_principle,

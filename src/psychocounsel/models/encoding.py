@@ -13,7 +13,7 @@ from typing import Any
 from psychocounsel.errors import BackendError
 from psychocounsel.records import Conversation, PreferencePair
 
-_ROLES = {"client": "user", "counsellor": "assistant"}
+ROLES = {"client": "user", "counsellor": "assistant"}
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -77,7 +77,7 @@ def encode_prompt(
 
     With `max_words`, the prompt ends by asking for an answer of at most so many words.
     """
-    messages = [{"role": _ROLES[turn.role], "content": _plain(tokenizer, turn.text)} for turn in conversation]
+    messages = [{"role": ROLES[turn.role], "content": plain(tokenizer, turn.text)} for turn in conversation]
     if max_words is not None:
         messages[-1]["content"] += f"\n\n{BRIEFLY.format(max_words)}"
     text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
@@ -85,7 +85,7 @@ def encode_prompt(
     return ids[-limit:], len(ids) > limit
 
 
-def _plain(tokenizer: Any, text: str) -> str:
+def plain(tokenizer: Any, text: str) -> str:
     """Break special tokens that a client wrote out: a template would render them as if they ended the turn."""
     for token in tokenizer.all_special_tokens:
         text = text.replace(token, f"{token[0]} {token[1:]}")

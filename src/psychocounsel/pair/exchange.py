@@ -49,7 +49,8 @@ def released_row(pair: PreferencePair, number: int) -> dict[str, Any]:
         "rejected_model": pair.rejected_model,
     }
     for side, scores in (("chosen", pair.chosen_scores), ("rejected", pair.rejected_scores)):
-        row |= {f"{side}_{key}_rating": scores.get(key) for key in KEYS}
+        # The layout has whole numbers; the mean of a panel is rounded.
+        row |= {f"{side}_{key}_rating": round(scores[key]) if key in scores else None for key in KEYS}
     return row
 
 
@@ -107,7 +108,7 @@ def load_released(path: Path, split: Split, rubric: Rubric | None = None) -> lis
 
 
 def _released_pair(path: Path, number: int, row: dict[str, Any], split: Split, rubric: Rubric) -> PreferencePair:
-    scores: dict[str, dict[str, int]] = {}
+    scores: dict[str, dict[str, float]] = {}
     for side in ("chosen", "rejected"):
         scores[side] = {key: row[f"{side}_{key}_rating"] for key in KEYS}
         wrong = [f"{k}={v!r}" for k, v in scores[side].items() if not isinstance(v, int) or not LOWEST <= v <= HIGHEST]

@@ -37,7 +37,7 @@ class ScoredPair:
     reward_rejected: float
     words_chosen: int
     words_rejected: int
-    principle_gaps: dict[str, int]
+    principle_gaps: dict[str, float]
     """Principle key to rating of chosen minus that of rejected."""
 
     @property

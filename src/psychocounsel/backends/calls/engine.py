@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from queue import Queue
 from typing import Any
@@ -92,9 +92,8 @@ class Limits:
     longest_pause: float = 60.0
     max_calls: int | None = None
     max_cost: float | None = None
-    price_in: float | None = None
-    """For a million tokens, in any currency."""
-    price_out: float | None = None
+    prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Model, or `default`, to the price of a million tokens in and out, in any one currency."""
     dead_after: int = 5
     """Failures of a dead model in a row that pause it."""
     dead_pause: float = 30.0
@@ -117,6 +116,9 @@ class Progress:
     cost: float = 0.0
     in_flight: int = 0
     most_in_flight: int = 0
+    paid_before: int = 0
+    """Calls that the store's answers had cost before this run; they count for the budget."""
+    cost_before: float = 0.0
 
 
 Send = Callable[[Call], Awaitable[Reply]]
@@ -194,6 +196,14 @@ class _Breaker:
 
     def went_well(self) -> None:
         self.failures = self.pauses = 0
+
+
+def cost_of(prices: Mapping[str, tuple[float, float]], call: Call, reply: Reply) -> float | None:
+    """Return what a call cost, or None where its price or its tokens are not known."""
+    price = prices.get(str(call.request.get("model"))) or prices.get("default")
+    if price is None or reply.tokens_in is None or reply.tokens_out is None:
+        return None
+    return (price[0] * reply.tokens_in + price[1] * reply.tokens_out) / 1e6
 
 
 class Engine:
@@ -321,7 +331,7 @@ class Engine:
             raise CallError("no answer within the deadline") from None
         finally:
             progress.in_flight -= 1
-        cost = self._cost(reply)
+        cost = cost_of(self.limits.prices, call, reply)
         stored = Stored(
             key, call.spec, call.request, reply.answer, reply.tokens_in, reply.tokens_out, cost,
             time.monotonic() - begun, time.time(),
@@ -331,18 +341,14 @@ class Engine:
         progress.cost += cost or 0.0
         return stored
 
-    def _cost(self, reply: Reply) -> float | None:
-        total: float | None = None
-        for price, tokens in ((self.limits.price_in, reply.tokens_in), (self.limits.price_out, reply.tokens_out)):
-            if price is not None and tokens is not None:
-                total = (total or 0.0) + price * tokens / 1e6
-        return total
-
     def _over_budget(self) -> str:
         limits, progress = self.limits, self.progress
-        if limits.max_calls is not None and progress.paid + progress.in_flight >= limits.max_calls:
+        if (
+            limits.max_calls is not None
+            and progress.paid_before + progress.paid + progress.in_flight >= limits.max_calls
+        ):
             return f"the budget of {limits.max_calls} calls is spent"
-        if limits.max_cost is not None and progress.cost >= limits.max_cost:
+        if limits.max_cost is not None and progress.cost_before + progress.cost >= limits.max_cost:
             return f"the budget of {limits.max_cost:g} is spent"
         return ""
 

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from psychocounsel.backends.calls.engine import Call, CallError, Reply, Send
-from psychocounsel.errors import BackendError, MissingExtraError
+from psychocounsel.errors import BackendError
 
 
 def key_from(variable: str | None) -> str:
@@ -20,14 +20,15 @@ def key_from(variable: str | None) -> str:
     return key
 
 
-def sender(base_url: str | None, key: str, deadline: float) -> Send:
-    """Return what sends one chat completion. `base_url` None is the SDK's own default, which is OpenAI's server."""
-    try:
-        import openai
-    except ImportError:
-        raise MissingExtraError("calling a server needs: pip install 'psychocounsel[openai]'") from None
+def sender(base_url: str, key: str, deadline: float, *, local: bool = False) -> Send:
+    """Return what sends one chat completion.
 
-    client = openai.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=deadline)
+    A server on this machine (`local`) is spoken to directly: no proxy of the environment, no redirect elsewhere.
+    """
+    import openai
+
+    http = openai.DefaultAsyncHttpxClient(trust_env=False, follow_redirects=False) if local else None
+    client = openai.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=deadline, http_client=http)
 
     async def send(call: Call) -> Reply:
         try:

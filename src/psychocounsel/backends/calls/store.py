@@ -32,6 +32,7 @@ CREATE INDEX IF NOT EXISTS failures_by_key ON failures (key);
 CREATE TABLE IF NOT EXISTS claims (
     key TEXT PRIMARY KEY, owner TEXT NOT NULL, until REAL NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batches (id TEXT PRIMARY KEY, spec TEXT NOT NULL, keys BLOB NOT NULL) WITHOUT ROWID;
 """
 _PATIENCE = 60
 _VERSION = 1
@@ -104,6 +105,7 @@ class CallStore:
                 f"{path} is no call store: {error}. Name another file, or move this one away."
             ) from None
         self._owner = f"{os.getpid()}-{time.time_ns()}"
+        self._drop_claims_of_the_dead()
 
     def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
@@ -115,6 +117,40 @@ class CallStore:
         if not found:
             self._db.executescript(_SCHEMA)
             self._db.execute(f"PRAGMA user_version={_VERSION}")
+
+    def _drop_claims_of_the_dead(self) -> None:
+        """Free what a killed process was asking; a store is used on one machine, as its lock needs."""
+        with self._lock:
+            owners = [row[0] for row in self._db.execute("SELECT DISTINCT owner FROM claims")]
+            for owner in owners:
+                if not Path(f"/proc/{owner.partition('-')[0]}").exists() and Path("/proc/self").exists():
+                    self._db.execute("DELETE FROM claims WHERE owner = ?", (owner,))
+
+    def paid(self, prefix: str) -> tuple[int, float]:
+        """Return how many answers the specs that begin with `prefix` have, and what these cost."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT COUNT(*), COALESCE(SUM(cost), 0) FROM answers WHERE substr(spec, 1, ?) = ?",
+                (len(prefix), prefix),
+            ).fetchone()
+        return int(row[0]), float(row[1])
+
+    def keep_batch(self, identity: str, spec: str, keys: list[str]) -> None:
+        """Note that a batch of the provider's holds these requests."""
+        with self._lock:
+            self._db.execute(
+                "INSERT OR REPLACE INTO batches VALUES (?, ?, ?)", (identity, spec, _packed({"keys": keys}))
+            )
+
+    def batches(self, spec: str) -> dict[str, list[str]]:
+        """Return the batches of a spec that have not been fetched, with their requests."""
+        with self._lock:
+            rows = self._db.execute("SELECT id, keys FROM batches WHERE spec = ?", (spec,)).fetchall()
+        return {identity: json.loads(zlib.decompress(keys))["keys"] for identity, keys in rows}
+
+    def forget_batch(self, identity: str) -> None:
+        with self._lock:
+            self._db.execute("DELETE FROM batches WHERE id = ?", (identity,))
 
     def close(self) -> None:
         self._db.close()
