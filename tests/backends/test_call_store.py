@@ -116,7 +116,10 @@ def test_what_was_put_survives_kill_9_of_two_writers_at_once(tmp_path):
 
 
 def test_many_processes_may_open_a_new_store_at_once(tmp_path):
-    opening = "import sys; from pathlib import Path; from psychocounsel.backends.calls.store import CallStore; CallStore(Path(sys.argv[1]))"
+    opening = (
+        "import sys; from pathlib import Path; from psychocounsel.backends.calls.store import CallStore; "
+        "CallStore(Path(sys.argv[1]))"
+    )
     for turn in range(3):
         path = tmp_path / f"{turn}.db"
         opened = [subprocess.Popen([sys.executable, "-c", opening, path]) for _ in range(6)]

@@ -17,8 +17,8 @@ from psychocounsel.deidentify.quasi import kinds
 from psychocounsel.errors import MissingExtraError
 from psychocounsel.records import Turn
 
-MARK = re.compile(r"<([A-Z]+):([^<>]*)>")
-HERE = Path(__file__).parent
+MARK = re.compile(r"\[\[([A-Z]+):(.*?)\]\]")
+HERE = Path(__file__).parents[2] / "development" / "deidentify"
 BITS = (
     "Maria Lopez|my brother tom|grace|Will|in Reading|Leeds|07700 900123|anna@mail.com|12/03/2019|st brendans|@sunny|"
     "u/moth|St Mary's School|I'm 93|AB12 CDE|LS6 2AB|Dr.|Mrs|O'Brien|'s|works at|Tesco|new york|my name is|[PERSON_1]|"
@@ -32,7 +32,7 @@ def marked(name: str) -> list[tuple[str, list[tuple[int, int, str]]]]:
     rows = []
     for line in (HERE / name).read_text(encoding="utf-8").splitlines():
         text, spans, at = "", [], 0
-        source = json.loads(line)["marked"]
+        source = json.loads(line)["text"]
         for found in MARK.finditer(source):
             text += source[at : found.start()]
             spans.append((len(text), len(text) + len(found[2]), found[1]))
@@ -61,14 +61,10 @@ def types(text: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(
     ("name", "recall", "precision"),
-    [
-        ("development.jsonl", 0.98, 0.98),
-        ("heldout.jsonl", 0.97, 0.95),
-        ("heldout2.jsonl", 0.97, 0.97),
-        ("heldout3.jsonl", 0.95, 0.97),
-    ],
+    [("own.jsonl", 0.98, 0.95), ("wider.jsonl", 0.95, 0.95), ("shapes.jsonl", 0.97, 0.98)],
 )
 def test_recall_and_precision_hold(name: str, recall: float, precision: float) -> None:
+    """A guard against falling back: rules and model were made on these, so the figures say nothing of other text."""
     got = measure(marked(name))
     assert got[0] >= recall
     assert got[1] >= precision
@@ -125,7 +121,7 @@ def test_numbers_in_use_are_not_given_again() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "I will mark my hope with grace, and faith may bill me for art and a rose on a sunny day.",
+        "I will mark my hope and her grace, and faith may bill me for art and a rose on a sunny day.",
         "In May I left. On Monday, at Christmas, last spring, in 2019, at 6:30.",
         "Parkinson's disease, Asperger's, Down syndrome, CBT, Gestalt, Jung and Rogers.",
         "Netflix, Facebook, a Nokia, sertraline, Prozac, God, Jesus, Allah, Mum and Grandma.",

@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from psychocounsel.records import RISK_LEVELS, Turn
-from psychocounsel.safety import Risk, at_least, screen
+from psychocounsel.safety import Risk, at_least, rules_alone, screen
 from psychocounsel.safety.normal import normalise
+from psychocounsel.safety.reader import FLOOR, probability, terms
 from psychocounsel.safety.rules import Cue, Expander, rulebook
 from psychocounsel.safety.screening import LONGEST, matches
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[2] / "development" / "safety"
 HARMLESS = ["The bus was late on Monday.", "My sister likes tea.", "We painted the hall green.", "It is raining here."]
 
 
@@ -23,7 +24,7 @@ def statements(name: str) -> list[dict[str, str]]:
     return [json.loads(line) for line in (HERE / name).read_text("utf-8").splitlines()]
 
 
-DEVELOPMENT = statements("development.jsonl")
+DEVELOPMENT = statements("first.jsonl")
 TEXTS = [row["text"] for row in DEVELOPMENT + statements("second.jsonl") + statements("later.jsonl")]
 
 
@@ -31,10 +32,10 @@ def kinds(risk: Risk) -> set[str]:
     return {sign.kind for sign in risk.signs}
 
 
-@pytest.mark.parametrize("name", ["development.jsonl", "second.jsonl", "later.jsonl"])
+@pytest.mark.parametrize("name", ["first.jsonl", "second.jsonl", "later.jsonl"])
 def test_levels_of_our_own_statements(name: str) -> None:
     """A guard against falling back: the rules were made on these, so the figures say nothing about other text."""
-    rows = [(row["level"], screen(row["text"]).level) for row in statements(name)]
+    rows = [(row["level"], rules_alone(row["text"]).level) for row in statements(name)]
     danger = [at_least(found, "elevated") for level, found in rows if at_least(level, "elevated")]
     calm = [at_least(found, "elevated") for level, found in rows if not at_least(level, "elevated")]
     now = [found == "imminent" for level, found in rows if level == "imminent"]
@@ -76,7 +77,7 @@ def test_development_set_covers_the_manual() -> None:
     ],
 )
 def test_disguises_are_seen_through(text: str) -> None:
-    assert at_least(screen(text).level, "elevated")
+    assert at_least(rules_alone(text).level, "elevated")
 
 
 @pytest.mark.parametrize(
@@ -89,12 +90,12 @@ def test_disguises_are_seen_through(text: str) -> None:
     ],
 )
 def test_spans_are_the_cue_in_the_original(text: str, cue: str) -> None:
-    assert cue in {text[sign.start : sign.end] for sign in screen(text).signs}
+    assert cue in {text[sign.start : sign.end] for sign in rules_alone(text).signs}
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_spans_lie_in_the_text_and_levels_agree(text: str) -> None:
-    risk = screen(text)
+    risk = rules_alone(text)
     for sign in (*risk.signs, *risk.set_aside):
         assert 0 <= sign.start < sign.end <= len(text)
         assert sign.level in RISK_LEVELS
@@ -120,7 +121,7 @@ def test_spans_lie_in_the_text_and_levels_agree(text: str) -> None:
     ],
 )
 def test_context_takes_back(text: str, level: str, why: str) -> None:
-    risk = screen(text)
+    risk = rules_alone(text)
     assert risk.level == level
     assert not why or why in {sign.reason for sign in risk.set_aside}
 
@@ -138,7 +139,7 @@ def test_context_takes_back(text: str, level: str, why: str) -> None:
     ],
 )
 def test_what_takes_back_is_itself_taken_back(text: str, level: str) -> None:
-    assert screen(text).level == level
+    assert rules_alone(text).level == level
 
 
 @pytest.mark.parametrize(
@@ -169,49 +170,49 @@ def test_what_takes_back_is_itself_taken_back(text: str, level: str) -> None:
     ],
 )
 def test_each_kind(text: str, level: str, kind: str) -> None:
-    risk = screen(text)
+    risk = rules_alone(text)
     assert risk.level == level
     assert kind in kinds(risk)
 
 
 def test_means_and_time_raise_thoughts_to_imminent() -> None:
-    assert screen("I want to die.").level == "elevated"
-    assert screen("I want to die. The rope is in the shed.").level == "imminent"
-    assert screen("I want to die. I am going to do it on Friday.").level == "imminent"
+    assert rules_alone("I want to die.").level == "elevated"
+    assert rules_alone("I want to die. The rope is in the shed.").level == "imminent"
+    assert rules_alone("I want to die. I am going to do it on Friday.").level == "imminent"
 
 
 def test_hints_count_only_in_company() -> None:
-    assert screen("Thursday, after the kids are at school.").level == "none"
-    assert screen("I've decided. Thursday, after the kids are at school.").level == "elevated"
+    assert rules_alone("Thursday, after the kids are at school.").level == "none"
+    assert rules_alone("I've decided. Thursday, after the kids are at school.").level == "elevated"
 
 
 def test_past_of_a_minor_is_not_put_aside() -> None:
-    assert screen("I am 14. I used to cut myself.").level == "elevated"
-    assert screen("I am 44. I used to cut myself.").level == "low"
+    assert rules_alone("I am 14. I used to cut myself.").level == "elevated"
+    assert rules_alone("I am 44. I used to cut myself.").level == "low"
 
 
 def test_earlier_client_turns_count_and_hold_no_spans() -> None:
     earlier = (Turn("client", "I want to die."), Turn("counsellor", "I hear you."))
-    risk = screen("Thanks for listening.", earlier)
+    risk = rules_alone("Thanks for listening.", earlier)
     assert risk.level == "elevated"
     assert {(s.start, s.end) for s in risk.signs} == {(0, 0)}
     assert all(s.reason.startswith("in an earlier turn") for s in risk.signs)
 
 
 def test_counsellor_turns_are_not_the_clients_words() -> None:
-    assert screen("Thanks.", (Turn("counsellor", "Have you thought of killing yourself?"),)).level == "none"
+    assert rules_alone("Thanks.", (Turn("counsellor", "Have you thought of killing yourself?"),)).level == "none"
 
 
 @pytest.mark.parametrize(("answer", "level"), [("Yes, most days.", "elevated"), ("No, never.", "none")])
 def test_an_answer_to_a_question_about_suicide(answer: str, level: str) -> None:
-    assert screen(answer, (Turn("counsellor", "Do you have thoughts of ending your life?"),)).level == level
-    assert screen(answer, (Turn("counsellor", "Do you like your job?"),)).level == "none"
+    assert rules_alone(answer, (Turn("counsellor", "Do you have thoughts of ending your life?"),)).level == level
+    assert rules_alone(answer, (Turn("counsellor", "Do you like your job?"),)).level == "none"
 
 
 def test_earlier_talk_of_dying_gives_later_words_their_meaning() -> None:
     earlier = (Turn("client", "I want to die."), Turn("counsellor", "When?"))
-    assert screen("I will do it tonight.", earlier).level == "imminent"
-    assert screen("I will do it tonight.").level == "elevated"
+    assert rules_alone("I will do it tonight.", earlier).level == "imminent"
+    assert rules_alone("I will do it tonight.").level == "elevated"
 
 
 def test_at_least() -> None:
@@ -223,12 +224,12 @@ def test_at_least() -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "\n", "\u200b", "?!", "…", "\x00", "\ud800"])
 def test_texts_without_words(text: str) -> None:
-    assert screen(text) == Risk("none", (), ())
+    assert rules_alone(text) == Risk("none", (), ())
 
 
 def test_a_sign_beyond_the_longest_piece_is_found_once() -> None:
     text = "It is a day. " * (LONGEST // 13) + "I want to die."
-    risk = screen(text)
+    risk = rules_alone(text)
     assert risk.level == "elevated"
     assert all(text[s.start : s.end].strip() in "I want to die." for s in risk.signs)
     assert len(risk.signs) == len(set(risk.signs))
@@ -269,7 +270,7 @@ def test_the_language_of_cues(source: str, text: str, found: bool) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_is_screened(text: str) -> None:
-    assert screen(text).level in RISK_LEVELS
+    assert rules_alone(text).level in RISK_LEVELS
     normal = normalise(text)
     assert len(normal.begins) == len(normal.spans) == len(normal.text.split())
     assert all(0 <= a < b <= len(text) for a, b in normal.spans)
@@ -279,10 +280,49 @@ def test_any_text_is_screened(text: str) -> None:
 @given(st.sampled_from(TEXTS), st.sampled_from(HARMLESS), st.booleans())
 def test_a_harmless_sentence_never_lowers_the_level(text: str, harmless: str, first: bool) -> None:
     whole = f"{harmless} {text}" if first else f"{text}\n\n{harmless}"
-    assert at_least(screen(whole).level, screen(text).level)
+    assert at_least(rules_alone(whole).level, rules_alone(text).level)
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.one_of(st.sampled_from(TEXTS), st.text(max_size=200)))
 def test_upper_case_never_lowers_the_level(text: str) -> None:
-    assert at_least(screen(text.upper()).level, screen(text).level)
+    assert at_least(rules_alone(text.upper()).level, rules_alone(text).level)
+
+
+def test_the_second_reader_only_raises_and_says_that_it_has_no_cue() -> None:
+    raised = 0
+    for row in statements("pairs.jsonl"):
+        ruled, both = rules_alone(row["text"]), screen(row["text"])
+        if both != ruled:
+            raised += 1
+            assert (ruled.level, both.level) in {("none", "elevated"), ("low", "elevated")}
+            assert (both.signs[0].kind, both.signs[0].start) == ("reads-like-danger", 0)
+            assert both.signs[0].end == len(row["text"])
+            assert probability(row["text"]) >= FLOOR
+        else:
+            assert at_least(ruled.level, "elevated") or probability(row["text"]) < FLOOR
+    assert raised > 0
+
+
+@pytest.mark.parametrize("text", ["", "?!", "🙂", "12"])
+def test_the_second_reader_says_nothing_of_nothing(text: str) -> None:
+    assert probability(text) < FLOOR
+
+
+def test_the_second_reader_agrees_with_the_library_that_trained_it() -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    rows = [row for name in ("first", "second", "later", "pairs") for row in statements(f"{name}.jsonl")]
+    table = TfidfVectorizer(analyzer=terms, sublinear_tf=True)
+    danger = [at_least(row["level"], "elevated") for row in rows]
+    trained = LogisticRegression(C=20, max_iter=3000).fit(table.fit_transform([row["text"] for row in rows]), danger)
+    fresh = ["i can't see past friday and I gave my dog away", "the dog ate my homework", "zzz qqq"]
+    expected = trained.predict_proba(table.transform(fresh))[:, 1]
+    assert [probability(text) for text in fresh] == pytest.approx(list(expected), abs=0.01)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=200))
+def test_any_text_is_read(text: str) -> None:
+    assert 0 <= probability(text) <= 1

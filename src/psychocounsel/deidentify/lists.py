@@ -93,7 +93,8 @@ def lists() -> Lists:
     never = cues["never_names"] | {f"{word}s" for word in cues["never_names"] if len(word) > 4}
     for word in never - cues["mostly_names"]:
         flags[word] = flags.get(word, 0) & (HEADS | TITLE | KIN | TOWN_OPENS) | NEVER
-    employers, universities = frozenset(piped["employers"]), frozenset(piped["universities"])
+    employers = frozenset(piped["employers"]) | frozenset(read("lists/companies.txt").splitlines())
+    universities = frozenset(piped["universities"])
     return Lists(
         flags, words | cues["never_names"], frozenset(long_towns), employers, universities, capital_names, cues
     )

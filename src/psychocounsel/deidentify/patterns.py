@@ -30,7 +30,7 @@ def rules() -> Rules:
 
     def whole(pattern: str) -> re.Pattern[str]:
         # A part may hold another one, which may hold a third.
-        for _ in range(3):
+        for _ in range(4):
             for name, text in parts.items():
                 pattern = pattern.replace(f"{{{name}}}", text)
         return re.compile(pattern)

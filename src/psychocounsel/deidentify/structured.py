@@ -16,9 +16,11 @@ from psychocounsel.deidentify.patterns import rules
 
 Span = tuple[int, int, str]
 MONTH_NEAR = re.compile(r"\b(?:jan|feb|mar(?:ch)?\b|apr|may\b|june?\b|july?\b|aug|sep|oct|nov|dec)")
-DAY_NEAR = re.compile(r"\d[-/.]\d|(?:irst|cond|ird|th)\b")
+DAY_NEAR = re.compile(r"twenty|thousand|nineteen|\d[-/.]\d|(?:irst|cond|ird|th)\b")
 AGE_NEAR = re.compile(r"9\d|1[01]\d|ninet|hundred|90|enarian")
 MAYBE_EMAIL = re.compile(r"(?: at |\(at\)|\[at\]|@).{0,40}?(?: dot |\.[a-z]|\(dot\)|\[dot\])")
+MORE_AFTER = re.compile(r"[ /-]([a-z]{1,3}|[a-z]*\d[a-z0-9]*)\b(?!['.,]?\d)(?!')")
+MORE_BEFORE = re.compile(r"(?<![a-z0-9])([a-z]{1,6}|[a-z]*\d[a-z0-9]*)([ /-])$")
 DIGIT = re.compile(r"\d")
 NO_DIGIT = re.compile(r"\D")
 AMERICAN = re.compile(r"\+?1?[\s.-]*\(?\d{3}\)?[\s.-]+\d{3}[\s.-]+\d{4}.*")
@@ -47,7 +49,7 @@ def find(text: str, plain: str) -> Iterator[Span]:
         yield from spans("urls", plain, "URL")
     yield from handles(plain)
     if digit:
-        yield from identifiers(plain)
+        yield from identifiers(text, plain)
     yield from phones(plain, digit)
     if digit:
         yield from postcodes(text, plain)
@@ -148,17 +150,35 @@ def is_phone(number: str, digits: str, before: str) -> bool:
     return False
 
 
-def identifiers(plain: str) -> Iterator[Span]:
+def whole_number(text: str, plain: str, start: int, end: int) -> Span:
+    """Return the span of an ID grown by the groups that stand beside it: MORGA 657054 SM9IJ, 2021/FAM/0332."""
+    while m := MORE_AFTER.match(plain, end):
+        if not (any(c.isdigit() for c in m[1]) or text[m.start(1) : m.end(1)].isupper() or m[1] not in lists().words):
+            break
+        end = m.end(1)
+    while m := MORE_BEFORE.search(plain, max(0, start - 12), start):
+        shouted = text[m.start(1) : m.end(1)].isupper() and not text.isupper() and m[1] != "i"
+        if not shouted and not (m[2] in "-/" and any(c.isdigit() for c in m[1])):
+            break
+        start = m.start(1)
+    return start, end, "ID"
+
+
+def identifiers(text: str, plain: str) -> Iterator[Span]:
     """Yield numbers that an office gave: by what is said before them, or by their shape."""
     patterns = rules().patterns
-    for m in patterns["id_cues"][0].finditer(plain):
-        value, said = m["value"], plain[m.start() : m.start("value")]
-        digits = sum(char.isdigit() for char in value)
-        least = 6 if not patterns["id_strong"][0].search(said) else 3 if any(c.isalpha() for c in value) else 4
-        if digits >= least:
-            yield *m.span("value"), "ID"
-    for start, end, kind in spans("numbers", plain, "ID"):
+    for start, end, _ in spans("numbers", plain, "ID"):
         if not plain.startswith(NO_NUMBER, start):
+            yield whole_number(text, plain, start, end)
+    for m in patterns["id_cues"][0].finditer(plain):
+        start, end, kind = whole_number(text, plain, *m.span("value"))
+        value, said = plain[start:end], plain[m.start() : start]
+        head = value.partition(" ")[0]
+        if head.isalpha() and head in lists().words and not text[start : start + len(head)].isupper():
+            start, value = start + len(head) + 1, value[len(head) + 1 :]
+        digits = sum(char.isdigit() for char in value)
+        least = 5 if not patterns["id_strong"][0].search(said) else 3 if any(c.isalpha() for c in value) else 4
+        if digits >= least:
             yield start, end, kind
     for start, end, kind in spans("cards", plain, "ID"):
         card = plain[start:end]

@@ -6,7 +6,6 @@ development/deidentify/train.py on the marked sets beside it, never on benchmark
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -93,7 +92,7 @@ def looks(w: Words, ls: Lists) -> tuple[list[str], list[str]]:
     beside, classes = [], []
     flags, words = ls.flags, ls.words
     for low, cap in zip(w.lows, w.caps, strict=True):
-        of_lists = traits(flags.get(low, 0))
+        of_lists = traits(flags.get(low, 0)) + ("E" if low in ls.employers else "")
         known = low in words
         kind = of_lists + ("w" if known else "o")
         beside.append(low if known else f"<{kind}>")
@@ -101,44 +100,42 @@ def looks(w: Words, ls: Lists) -> tuple[list[str], list[str]]:
     return beside, classes
 
 
-def features(w: Words, i: int, beside: list[str], classes: list[str], ls: Lists, shouted: bool) -> Iterator[str]:
-    """Yield what the model knows of word `i`; `shouted` where no capital in the text means anything."""
-    low, size = w.lows[i], w.size
+def features(w: Words, i: int, beside: list[str], classes: list[str], shouted: bool) -> list[str]:
+    """Return what the model knows of word `i`; `shouted` where no capital in the text means anything."""
+    low, size, last = w.lows[i], w.size, w.size - 1
     mine = classes[i]
-    before = beside[i - 1] if i else "^"
+    before, c_before = (beside[i - 1], classes[i - 1]) if i else ("^", "^")
+    after, c_after = (beside[i + 1], classes[i + 1]) if i < last else ("$", "$")
     before2 = beside[i - 2] if i > 1 else "^"
-    after = beside[i + 1] if i + 1 < size else "$"
     after2 = beside[i + 2] if i + 2 < size else "$"
-    left = w.text[w.ends[i - 1] : w.starts[i]] if i else "^"
-    right = w.text[w.ends[i] : w.starts[i + 1]] if i + 1 < size else "$"
-    left, right = left[-2:], right[:2]
-    c_before = classes[i - 1] if i else "^"
-    c_after = classes[i + 1] if i + 1 < size else "$"
+    left = w.text[w.ends[i - 1] : w.starts[i]][-2:] if i else "^"
+    right = w.text[w.ends[i] : w.starts[i + 1]][:2] if i < last else "$"
     case = "q" if shouted else "o" if w.opens(i) else "i"
-    yield f"c {mine}{case}"
-    yield f"w {low}" if beside[i] == low else f"e {low[-3:]}"
-    yield f"n {min(len(low), 8)}{mine}"
-    yield f"b {before}"
-    yield f"a {after}"
-    yield f"B {before2} {before}"
-    yield f"A {after} {after2}"
-    yield f"2 {before2}"
-    yield f"3 {after2}"
-    yield f"bc {before} {mine}"
-    yield f"ac {after} {mine}"
-    yield f"cb {c_before} {mine}"
-    yield f"ca {mine} {c_after}"
-    yield f"cc {c_before} {mine} {c_after}"
-    yield f"ba {before} {after}"
-    yield f"l {left}{case}"
-    yield f"r {right}{case}"
-    yield f"lr {left} {right} {mine}"
-    for k in range(max(0, i - WINDOW), i):
-        yield f"< {beside[k]}"
-    for k in range(i + 1, min(size, i + 4)):
-        yield f"> {beside[k]}"
+    out = [
+        f"c {mine}{case}",
+        f"w {low}" if beside[i] == low else f"e {low[-3:]}",
+        f"n {min(len(low), 8)}{mine}",
+        f"b {before}",
+        f"a {after}",
+        f"B {before2} {before}",
+        f"A {after} {after2}",
+        f"2 {before2}",
+        f"3 {after2}",
+        f"bc {before} {mine}",
+        f"ac {after} {mine}",
+        f"cb {c_before} {mine}",
+        f"ca {mine} {c_after}",
+        f"cc {c_before} {mine} {c_after}",
+        f"ba {before} {after}",
+        f"l {left}{case}",
+        f"r {right}{case}",
+        f"lr {left} {right} {mine}",
+    ]
+    out += [f"< {word}" for word in beside[max(0, i - WINDOW) : i]]
+    out += [f"> {word}" for word in beside[i + 1 : i + 4]]
     if i in w.possessive:
-        yield f"'s {mine}"
+        out.append(f"'s {mine}")
+    return out
 
 
 def scan(w: Words) -> list[tuple[int, int, str]]:
@@ -149,10 +146,12 @@ def scan(w: Words) -> list[tuple[int, int, str]]:
     get = m.weights.get
     out: list[tuple[int, int, str]] = []
     last, sums = -9, [0.0] * len(KINDS)
+    plain = ls.cues["generic"] | ls.cues["kin"] | ls.cues["school_levels"] | ls.cues["school_heads"]
+    plain_words: list[bool] = []
     for i, low in enumerate(w.lows):
         if low in m.skipped:
             continue
-        named = list(features(w, i, beside, classes, ls, shouted))
+        named = features(w, i, beside, classes, shouted)
         if m.bias + sum([get(name, 0.0) for name in named]) <= 0:
             continue
         mine = list(m.kind_bias)
@@ -162,11 +161,15 @@ def scan(w: Words) -> list[tuple[int, int, str]]:
                 mine = [a + b for a, b in zip(mine, of_kinds, strict=True)]
         # One name goes on over a small word within it, as in "house of fraser".
         near = out and (last == i - 1 or (last == i - 2 and w.lows[i - 1] in ls.cues["joiners"] and w.joined(i - 1)))
+        alone = (low in plain and not w.caps[i]) or bool(ls.flags.get(low, 0) & NEVER)
         if near and (w.joined(i) or w.gap(i) in {" & ", "&"}):
+            plain_words[-1] = plain_words[-1] and alone
             sums = [a + b for a, b in zip(sums, mine, strict=True)]
             start = out.pop()[0]
         else:
             sums, start = mine, w.starts[i]
+            plain_words.append(alone)
         out.append((start, w.ends[i], KINDS[sums.index(max(sums))]))
         last = i
-    return out
+    # "school" and "my boyfriend" are nobody's name by themselves, and a brand is one only where the rules say so.
+    return [span for span, alone in zip(out, plain_words, strict=True) if not alone]

@@ -9,6 +9,6 @@ decides only what a program may do with a text. It works offline, in English, an
 danger said in words that no rule foresees, so `none` is never proof of safety.
 """
 
-from psychocounsel.safety.screening import Risk, Sign, at_least, screen
+from psychocounsel.safety.screening import Risk, Sign, at_least, rules_alone, screen
 
-__all__ = ["Risk", "Sign", "at_least", "screen"]
+__all__ = ["Risk", "Sign", "at_least", "rules_alone", "screen"]

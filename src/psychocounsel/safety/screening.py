@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from psychocounsel.records import RISK_LEVELS, Conversation
 from psychocounsel.safety.normal import Normal, normalise
+from psychocounsel.safety.reader import FLOOR, probability
 from psychocounsel.safety.rules import NEAR, Rule, Rulebook, rulebook
 
 LONGEST = 8_000
@@ -67,7 +68,20 @@ def at_least(level: str, floor: str) -> bool:
 
 
 def screen(text: str, earlier: Conversation = ()) -> Risk:
-    """Return the signs of danger in `text`, a client's latest turn, after the turns of `earlier`.
+    """Return the signs of danger in `text`, a client's latest turn, after the turns of `earlier`. Any text will do.
+
+    What the rules let pass is raised to `elevated` where the second reader finds that it reads like danger; it has no
+    cue to show, so its sign is the whole text.
+    """
+    risk = rules_alone(text, earlier)
+    if at_least(risk.level, "elevated") or probability(text) < FLOOR:
+        return risk
+    sign = Sign(0, len(text), "elevated", "reads-like-danger", "reads like what people in danger write; no single cue")
+    return Risk("elevated", (sign, *risk.signs), risk.set_aside)
+
+
+def rules_alone(text: str, earlier: Conversation = ()) -> Risk:
+    """Return the signs that the rules find in `text`, a client's latest turn, after the turns of `earlier`.
 
     Any text will do. Client turns in `earlier` are screened too; a counsellor's question about suicide or harm counts
     where `text` answers it, a counsellor's other words never.
