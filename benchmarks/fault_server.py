@@ -13,8 +13,8 @@ from typing import Any
 
 Behaviour = Callable[[str, int], str]
 """From a request's text and how often it was asked before to what happens: `ok`, `429`, `429 SECONDS`, `500`, `reset`,
-`hang`, `trickle`, `cut`, `prose`, `401`, `404`, `long` (the context is too long), `refusal`, `empty` (no choices), `types`
-(content that is no text)."""
+`hang`, `trickle`, `cut`, `prose`, `401`, `404`, `long` (the context is too long), `refusal`, `empty`
+(no choices), `types` (content that is no text)."""
 Content = Callable[[dict[str, Any]], str]
 """From a request to what a model would say."""
 
@@ -48,13 +48,16 @@ class FaultServer:
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError):
-            while await reader.readline():
+            while first := await reader.readline():
                 length = 0
                 while (header := await reader.readline()) not in (b"\r\n", b""):
                     name, _, value = header.decode().partition(":")
                     length = int(value) if name.lower() == "content-length" else length
                 body = await reader.readexactly(length)
-                if not await self.answer(json.loads(body) if body else {}, writer):
+                if first.startswith(b"GET"):
+                    writer.write(b"HTTP/1.1 404 X\r\nContent-Length: 2\r\n\r\n{}")
+                    await writer.drain()
+                elif not await self.answer(json.loads(body) if body else {}, writer):
                     break
         writer.close()
 

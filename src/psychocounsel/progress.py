@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-Tick = Callable[[int, int], None]
-"""Called with (done, total) in the stage's own units."""
+from typing import Protocol
 
 
-def silent(done: int, total: int) -> None:
+class Tick(Protocol):
+    """Is told how far a stage is."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """`done` of `total`, in the stage's own units; `note` says what calls have cost so far."""
+        ...
+
+
+def silent(done: int, total: int, note: str = "") -> None:
     """A tick that nobody listens to."""

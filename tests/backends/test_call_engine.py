@@ -7,8 +7,8 @@ import time
 from collections import Counter
 
 import pytest
-
 from benchmarks.fault_server import serving
+
 from psychocounsel.backends.calls import CallStore
 from psychocounsel.backends.calls.engine import Call, CallError, Engine, Limits, Progress
 from psychocounsel.backends.calls.openai_sdk import key_from, reply_of, sender

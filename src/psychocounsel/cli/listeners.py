@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from typing import Any
 
 from rich.console import Console
@@ -12,6 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from psychocounsel.artifacts import Manifest
 from psychocounsel.pipeline import Quiet
 from psychocounsel.progress import Tick
+
+EVERY = 10.0
+"""Seconds between lines on a stage that asks servers."""
 
 
 class Bars:
@@ -30,6 +34,7 @@ class Bars:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
             console=self.console,
             transient=True,
             disable=not self.console.is_terminal,
@@ -38,10 +43,10 @@ class Bars:
         if note:
             self.console.print(f"  {name}{note}", style="dim", highlight=False)
         bar = self.progress
-        task = bar.add_task(name, total=None)
+        task = bar.add_task(name, total=None, note="")
 
-        def tick(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
+        def tick(done: int, total: int, note: str = "") -> None:
+            bar.update(task, completed=done, total=total, note=note)
 
         return tick
 
@@ -68,7 +73,15 @@ class JsonLines:
 
     def begin(self, name: str, why: str) -> Tick:
         self._say(event="begin", step=name, why=why)
-        return lambda done, total: None
+        told = time.monotonic()
+
+        def tick(done: int, total: int, note: str = "") -> None:
+            nonlocal told
+            if note and time.monotonic() - told >= EVERY:
+                told = time.monotonic()
+                self._say(event="progress", step=name, done=done, total=total, note=note)
+
+        return tick
 
     def skip(self, name: str, manifest: Manifest) -> None:
         self._say(event="kept", step=name, digest=manifest.digest)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from psychocounsel import __version__
-from psychocounsel.cli import collect, show, stages
+from psychocounsel.cli import calls, collect, show, stages
 from psychocounsel.cli import plan as plan_command
 from psychocounsel.cli import run as run_command
 from psychocounsel.errors import PsychocounselError
@@ -54,6 +54,7 @@ app.command("run")(run_command.run)
 app.command("plan")(plan_command.plan)
 app.command("show")(show.show)
 app.add_typer(collect.app, name="collect")
+app.add_typer(calls.app, name="calls")
 stages.add_to(app)
 
 

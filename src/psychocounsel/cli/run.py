@@ -11,6 +11,7 @@ from psychocounsel import layout, pipeline
 from psychocounsel.cli.listeners import listener_for
 from psychocounsel.cli.options import JsonFlag, Overrides, QuietFlag, RecipePath
 from psychocounsel.cli.results import headline, print_results
+from psychocounsel.costs import check_offline, check_servers
 from psychocounsel.recipe import load_recipe
 
 
@@ -20,6 +21,8 @@ def run(recipe: RecipePath, overrides: Overrides = None, quiet: QuietFlag = Fals
     What is done already is kept; after an interruption, the same command goes on where it stopped.
     """
     loaded = load_recipe(recipe, overrides)
+    check_offline(loaded)
+    check_servers(loaded)
     listener = listener_for(quiet, as_json)
     try:
         manifests = pipeline.run(loaded, listener)

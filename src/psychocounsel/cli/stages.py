@@ -10,8 +10,11 @@ import typer
 from psychocounsel import pipeline
 from psychocounsel.cli.listeners import listener_for
 from psychocounsel.cli.options import JsonFlag, Overrides, QuietFlag, RecipePath
+from psychocounsel.costs import check_offline, check_servers
 from psychocounsel.recipe import load_recipe
 
+ASKING = ("generate", "rate", "evaluate")
+"""Stages that may ask servers."""
 HELP = {
     "generate": "Candidate responses: a few counsellors of the pool answer each speech.",
     "rate": "Ratings: a judge rates every response on every principle, 1 to 5.",
@@ -28,9 +31,13 @@ def _command(stage: str) -> Callable[..., None]:
     def command(
         recipe: RecipePath, overrides: Overrides = None, quiet: QuietFlag = False, as_json: JsonFlag = False
     ) -> None:
+        loaded = load_recipe(recipe, overrides)
+        if stage in ASKING:
+            check_offline(loaded)
+            check_servers(loaded)
         listener = listener_for(quiet, as_json)
         try:
-            manifests = pipeline.run(load_recipe(recipe, overrides), listener, only=stage)
+            manifests = pipeline.run(loaded, listener, only=stage)
         finally:
             listener.close()
         if as_json:

@@ -70,7 +70,9 @@ def further_asks(
     return asks
 
 
-def answer(asks: Sequence[Ask], pool: dict[str, Generator], seed: int, tick: Tick) -> list[Response]:
+def answer(
+    asks: Sequence[Ask], pool: dict[str, Generator], seed: int, tick: Tick, told: Callable[[], str] = str
+) -> list[Response]:
     """Return a response for every ask, in order. An answer that failed keeps its row with the reason."""
     answered: dict[int, Response] = {}
 
@@ -79,7 +81,7 @@ def answer(asks: Sequence[Ask], pool: dict[str, Generator], seed: int, tick: Tic
         error = completion.error or ("" if completion.text.strip() else "empty answer")
         answered[place] = Response.make(ask.speech.id, ask.spec, completion.text, error=error, max_words=ask.max_words)
         if len(answered) % 16 == 0:
-            tick(len(answered), len(asks))
+            tick(len(answered), len(asks), told())
 
     here: dict[tuple[str, int | None], list[int]] = defaultdict(list)
     away: dict[str, list[int]] = defaultdict(list)
@@ -142,7 +144,7 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     pool = {m.spec: open_generator(m.spec, connections, m.sampling or section.sampling) for m in members}
     rated = rated_asks(speeches, members, section.per_speech, recipe.seed) if pool else []
     further = further_asks(speeches, members, section, recipe.max_words, recipe.seed) if pool else []
-    everything = answer([*rated, *further], pool, recipe.seed, tick)
+    everything = answer([*rated, *further], pool, recipe.seed, tick, connections.told)
     responses, others = everything[: len(rated)], everything[len(rated) :]
     if SOURCE in section.specs:
         responses = read_records(run / layout.SOURCE_RESPONSES, Response) + responses

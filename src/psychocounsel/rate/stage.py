@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,12 @@ def rate(
 
 
 def rate_by(
-    judges: list[Judge], speeches: list[ClientSpeech], responses: list[Response], rubric: Rubric, tick: Tick
+    judges: list[Judge],
+    speeches: list[ClientSpeech],
+    responses: list[Response],
+    rubric: Rubric,
+    tick: Tick,
+    told: Callable[[], str] = str,
 ) -> list[list[Rating]]:
     """Return each judge's rating of every response, in the order of the responses."""
     speech_of = {speech.id: speech for speech in speeches}
@@ -50,7 +56,7 @@ def rate_by(
         )
         for place, rating in rate_all(judge, items):
             if len(given) % 64 == 0:
-                tick(number * len(responses) + len(given), len(judges) * len(responses))
+                tick(number * len(responses) + len(given), len(judges) * len(responses), told())
             given[place] = rating
         out.append([_rating(r, judge.spec, given.get(place), rubric) for place, r in enumerate(responses)])
     tick(len(judges) * len(responses), len(judges) * len(responses))
@@ -107,9 +113,9 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     connections = Connections.of(recipe)
     judges = [open_judge(spec, rubric, connections, recipe.rate.judging) for spec in recipe.labellers]
     responses = read_records(run / layout.RESPONSES, Response)
-    by_judge = rate_by(judges, speeches, responses, rubric, tick)
+    by_judge = rate_by(judges, speeches, responses, rubric, tick, connections.told)
     further = read_records(run / layout.FURTHER, Response) if recipe.rate.further else []
-    further_by_judge = rate_by(judges, speeches, further, rubric, tick)
+    further_by_judge = rate_by(judges, speeches, further, rubric, tick, connections.told)
     ratings, further_ratings = by_judge[0], further_by_judge[0]
     if len(judges) > 1:
         name = f"panel({', '.join(recipe.labellers)})"

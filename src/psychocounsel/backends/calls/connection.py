@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,7 @@ class Connection:
     endpoint: Endpoint
     store: CallStore
     progress: Progress = field(default_factory=Progress)
+    begun: float = field(default_factory=time.monotonic)
 
     def ask(self, calls: Iterable[Call]) -> Iterator[Outcome]:
         """Yield an outcome for every call, as they come. Raises BackendError where a key is needed and unset."""
@@ -86,6 +88,17 @@ class Connections:
             progress = Progress(paid_before=before, cost_before=cost)
             self._open[name] = Connection(name, self.endpoints.get(name, Endpoint()), self._store, progress)
         return self._open[name]
+
+    def told(self) -> str:
+        """Return rate, spend and failures so far in a few words; empty where no server was asked."""
+        parts = []
+        for name, c in sorted(self._open.items()):
+            progress = c.progress
+            seconds = max(1e-9, time.monotonic() - c.begun)
+            cost = f", {progress.cost:.4f} spent" if progress.cost else ""
+            failed = f", {sum(progress.failed.values())} failed" if progress.failed else ""
+            parts.append(f"{name} {progress.paid / seconds:.1f}/s{cost}{failed}")
+        return "; ".join(parts)
 
     def spent(self) -> dict[str, Any]:
         """Return what was paid and what failed, by endpoint, for the manifest."""

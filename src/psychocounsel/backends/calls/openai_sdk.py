@@ -46,6 +46,35 @@ def sender(base_url: str, key: str, deadline: float, *, local: bool = False) -> 
     return send
 
 
+def models_of(url: str, key: str, *, local: bool) -> set[str]:
+    """Return the models that a server lists; empty where it does not list any.
+
+    Raises BackendError where the server is not there, refuses the key, or speaks another protocol.
+    """
+    import openai
+
+    http = openai.DefaultHttpxClient(trust_env=False, follow_redirects=False) if local else None
+    client = openai.OpenAI(base_url=url, api_key=key, max_retries=1, timeout=15, http_client=http)
+    try:
+        raw = client.models.with_raw_response.list().http_response.content
+        listed = json.loads(raw)["data"]
+        return {str(model["id"]) for model in listed}
+    except openai.AuthenticationError:
+        raise BackendError(f"{url} refuses the key (401). Set the right one in the environment.") from None
+    except openai.PermissionDeniedError:
+        raise BackendError(f"{url} refuses the key (403). Set one that may use it.") from None
+    except openai.APIConnectionError:
+        raise BackendError(f"nothing answers at {url}. Start the server, or mend base_url.") from None
+    except openai.APIStatusError as error:
+        if error.status_code in (404, 405) or error.status_code >= 500:
+            return set()  # not every server can list its models, and one that is ill may be well when it is asked
+        raise BackendError(f"{url} answers {error.status_code} when asked for its models.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+        raise BackendError(
+            f"{url} answers, but not as an OpenAI-compatible server. Its base_url usually ends with /v1."
+        ) from None
+
+
 def told(status: int, after: str | None, code: Any) -> CallError:
     """Return what an HTTP status means for a call."""
     if status == 429 and code == "insufficient_quota":
