@@ -42,6 +42,8 @@ TRAITS = (
     (SCHOOL_HEAD, "S"), (ORG_HEAD, "O"), (STREET_HEAD, "R"), (PLACE_HEAD, "P"), (UNIVERSITY, "U"), (KIN, "K"),
 )  # fmt: skip
 WINDOW = 5
+ENOUGH, FOREIGN = 12, 0.35
+"""Words from which on a share of unknown ones says that a text is not English; the model knows no other language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,9 @@ def features(w: Words, i: int, beside: list[str], classes: list[str], shouted: b
 def scan(w: Words) -> list[tuple[int, int, str]]:
     """Return start, end and type of what the model takes for names in `w`, in order."""
     ls, m = lists(), model()
+    unknown = sum(low not in ls.words for low in w.lows)
+    if w.size >= ENOUGH and unknown > FOREIGN * w.size:
+        return []
     beside, classes = looks(w, ls)
     shouted = not any(w.caps)
     get = m.weights.get
