@@ -47,7 +47,7 @@ class FaultServer:
         return f"http://127.0.0.1:{self.port}/v1"
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
+        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while first := await reader.readline():
                 length = 0
                 while (header := await reader.readline()) not in (b"\r\n", b""):
@@ -162,3 +162,26 @@ def serving(
     finally:
         asyncio.run_coroutine_threadsafe(stop(), loop)
         thread.join(10)
+
+
+def main() -> None:
+    """Serve alone in a process, so that its work is not counted as a client's; prints its port, then counts on demand.
+
+    A line on standard input is answered by a line of JSON: calls answered with 200, asked in all, and most under way.
+    """
+    import sys
+
+    latency, per_second = float(sys.argv[1]), float(sys.argv[2])
+    with serving(latency=latency, per_second=per_second or None, content=lambda request: "I hear you.") as server:
+        print(server.port, flush=True)
+        for _ in sys.stdin:
+            told = {"answered": sum(server.answered.values()), "asked": sum(server.asked.values()), "most": server.most}
+            print(json.dumps(told), flush=True)
+            server.asked.clear()
+            server.answered.clear()
+            server.starts.clear()
+            server.most = 0
+
+
+if __name__ == "__main__":
+    main()

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import collect, quickstart, sampling, screens, topics
+from benchmarks import calls, collect, quickstart, sampling, screens, topics
 
 BENCHMARKS = {
     "collect": collect.main,
     "screens": screens.main,
     "topics": topics.main,
+    "calls": calls.main,
     "sampling": sampling.main,
     "quickstart": quickstart.main,
 }
