@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 CALLS, LATENCY, RATE = 5_000, 0.25, 200.0
-PEER = ROOT / ".venv-peer"
+PEER = Path(os.environ.get("PSYCHOCOUNSEL_PEER", ROOT / ".venv-peer"))
 MANY = 100_000
 
 
@@ -118,7 +118,12 @@ def bare(url: str, calls: int) -> None:
 
 def curator(url: str, calls: int) -> None:
     """bespokelabs-curator with the same limits, in a virtual environment of its own."""
-    os.environ |= {"TELEMETRY_ENABLED": "0", "CURATOR_DISABLE_RICH_DISPLAY": "1", "HF_HUB_OFFLINE": "1"}
+    # Its `openai` backend loads a tokenizer from the net before the first call; the `litellm` one does not.
+    os.environ |= {
+        "TELEMETRY_ENABLED": "0",
+        "CURATOR_DISABLE_RICH_DISPLAY": "1",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    }
     with tempfile.TemporaryDirectory() as folder:
         os.environ["CURATOR_CACHE_DIR"] = folder
         from bespokelabs import curator as peer  # type: ignore[import-not-found]
@@ -136,7 +141,7 @@ def curator(url: str, calls: int) -> None:
             "max_tokens_per_minute": 100_000_000,
             "max_concurrent_requests": 64,
         }
-        ask = Ask(model_name="gpt-4o-mini", backend="openai", backend_params=limits)
+        ask = Ask(model_name="openai/m", backend="litellm", backend_params=limits)
         rows = [{"text": f"speech {i}"} for i in range(calls)]
         begun, used = time.perf_counter(), cpu()
         answered = ask(rows)

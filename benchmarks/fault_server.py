@@ -20,7 +20,7 @@ Content = Callable[[dict[str, Any]], str]
 
 
 def echo(request: dict[str, Any]) -> str:
-    return f"I hear you: {request['messages'][-1]['content']}"
+    return f"I hear you: {request['messages'][-1]['content'] if request.get('messages') else ''}"
 
 
 class FaultServer:
@@ -62,7 +62,7 @@ class FaultServer:
         writer.close()
 
     async def answer(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
-        text = request["messages"][-1]["content"]
+        text = request["messages"][-1]["content"] if request.get("messages") else ""
         what = self.behaviour(text, self.asked[text]) if self.within_rate() else "429"
         self.asked[text] += 1
         self.starts.append(time.monotonic())
@@ -122,7 +122,7 @@ class FaultServer:
         else:
             writer.write(head.encode() + payload)
         await writer.drain()
-        if status == 200 and kind == "ok":
+        if status == 200 and kind in ("ok", "trickle", "refusal"):
             self.answered[text] += 1
         return True
 

@@ -21,6 +21,7 @@ AGE_NEAR = re.compile(r"9\d|1[01]\d|ninet|hundred|90|enarian")
 MAYBE_EMAIL = re.compile(r"(?: at |\(at\)|\[at\]|@).{0,40}?(?: dot |\.[a-z]|\(dot\)|\[dot\])")
 MORE_AFTER = re.compile(r"[ /-]([a-z]{1,3}|[a-z]*\d[a-z0-9]*)\b(?!['.,]?\d)(?!')")
 MORE_BEFORE = re.compile(r"(?<![a-z0-9])([a-z]{1,6}|[a-z]*\d[a-z0-9]*)([ /-])$")
+CODE = re.compile(r"(?<![\w-])[A-Z]{1,4} ?\d{6,9}(?![\w-])")
 DIGIT = re.compile(r"\d")
 NO_DIGIT = re.compile(r"\D")
 AMERICAN = re.compile(r"\+?1?[\s.-]*\(?\d{3}\)?[\s.-]+\d{3}[\s.-]+\d{4}.*")
@@ -47,6 +48,8 @@ def find(text: str, plain: str) -> Iterator[Span]:
         yield from spans("spoken_emails", plain, "EMAIL")
     if "." in plain:
         yield from spans("urls", plain, "URL")
+    if " dot " in plain:
+        yield from spans("spoken_urls", plain, "URL")
     yield from handles(plain)
     if digit:
         yield from identifiers(text, plain)
@@ -170,6 +173,8 @@ def identifiers(text: str, plain: str) -> Iterator[Span]:
     for start, end, _ in spans("numbers", plain, "ID"):
         if not plain.startswith(NO_NUMBER, start):
             yield whole_number(text, plain, start, end)
+    for found in CODE.finditer(text):
+        yield *found.span(), "ID"
     for m in patterns["id_cues"][0].finditer(plain):
         start, end, kind = whole_number(text, plain, *m.span("value"))
         value, said = plain[start:end], plain[m.start() : start]
@@ -177,7 +182,9 @@ def identifiers(text: str, plain: str) -> Iterator[Span]:
         if head.isalpha() and head in lists().words and not text[start : start + len(head)].isupper():
             start, value = start + len(head) + 1, value[len(head) + 1 :]
         digits = sum(char.isdigit() for char in value)
-        least = 5 if not patterns["id_strong"][0].search(said) else 3 if any(c.isalpha() for c in value) else 4
+        mixed = any(c.isalpha() for c in value)
+        strong = patterns["id_strong"][0].search(said) is not None or (mixed and len(value) >= 6)
+        least = (3 if mixed else 4) if strong else 5
         if digits >= least:
             yield start, end, kind
     for start, end, kind in spans("cards", plain, "ID"):

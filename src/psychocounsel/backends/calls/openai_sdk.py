@@ -25,6 +25,7 @@ def sender(base_url: str, key: str, deadline: float, *, local: bool = False) -> 
 
     A server on this machine (`local`) is spoken to directly: no proxy of the environment, no redirect elsewhere.
     """
+    import httpx2
     import openai
 
     http = openai.DefaultAsyncHttpxClient(trust_env=False, follow_redirects=False) if local else None
@@ -32,7 +33,9 @@ def sender(base_url: str, key: str, deadline: float, *, local: bool = False) -> 
 
     async def send(call: Call) -> Reply:
         try:
-            got = await client.chat.completions.with_raw_response.create(**call.request)
+            # As the SDK's `create` does, but for its walk through the request's types: a fifth of a call's work, and
+            # the request is JSON already.
+            got = await client.post("/chat/completions", body=call.request, cast_to=httpx2.Response)
         except openai.APITimeoutError:
             raise CallError("no answer within the deadline") from None
         except openai.APIConnectionError:
@@ -41,7 +44,7 @@ def sender(base_url: str, key: str, deadline: float, *, local: bool = False) -> 
             raise told(error.status_code, error.response.headers.get("retry-after"), error.code) from None
         except openai.OpenAIError as error:
             raise CallError(type(error).__name__) from None
-        return reply_of(got.http_response.content)
+        return reply_of(got.content)
 
     return send
 
