@@ -121,7 +121,7 @@ def test_numbers_in_use_are_not_given_again() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "I will mark my hope and her grace, and faith may bill me for art and a rose on a sunny day.",
+        "I will mark my hope and her grace, and my faith may bill me for art and a rose on a sunny day.",
         "In May I left. On Monday, at Christmas, last spring, in 2019, at 6:30.",
         "Parkinson's disease, Asperger's, Down syndrome, CBT, Gestalt, Jung and Rogers.",
         "Netflix, Facebook, a Nokia, sertraline, Prozac, God, Jesus, Allah, Mum and Grandma.",

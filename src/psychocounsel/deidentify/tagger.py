@@ -42,8 +42,6 @@ TRAITS = (
     (SCHOOL_HEAD, "S"), (ORG_HEAD, "O"), (STREET_HEAD, "R"), (PLACE_HEAD, "P"), (UNIVERSITY, "U"), (KIN, "K"),
 )  # fmt: skip
 WINDOW = 5
-SURE = 1.0
-"""What the sum must be above for a name that is an ordinary word and has no capital: hope, will, summer."""
 ENOUGH, FOREIGN = 12, 0.35
 """Words from which on a share of unknown ones says that a text is not English; the model knows no other language."""
 
@@ -159,8 +157,7 @@ def scan(w: Words) -> list[tuple[int, int, str]]:
         if low in m.skipped:
             continue
         named = features(w, i, beside, classes, shouted)
-        ambiguous = not w.caps[i] and ls.flags.get(low, 0) & MAYBE_NAME
-        if m.bias + sum([get(name, 0.0) for name in named]) <= (SURE if ambiguous else 0.0):
+        if m.bias + sum([get(name, 0.0) for name in named]) <= 0:
             continue
         mine = list(m.kind_bias)
         for name in named:
