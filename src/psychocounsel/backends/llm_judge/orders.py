@@ -13,7 +13,7 @@ from importlib import resources
 import yaml
 
 LEFT_OUT = "[a sentence that speaks to the rater was left out]"
-_CODED = re.compile(r"(?<![\w/+])(?:[A-Za-z0-9+/]{4}){10,}={0,2}(?![\w/+])")
+_CODED = re.compile(r"(?<![\w/+])(?:[A-Za-z0-9+/]{4}){10,}(?:[A-Za-z0-9+/]{2,3}={0,2})?(?![\w/+])")
 _SENTENCE = re.compile(r"[^.!?\n]*(?:[.!?]+[\"')\]]*|\n|$)\s*")
 _HINTS = re.compile(
     r"rat|scor|grad|mark|5|five|ten\b|ignor|disreg|forget|overr|bypass|rubric|instruc|prompt|rule|system|assistant|"
