@@ -142,6 +142,28 @@ def test_killed_at_any_moment_no_more_is_paid_twice_than_was_in_flight(tmp_path)
         assert sum(server.answered.values()) - answers <= 4 * kills
 
 
+def test_ctrl_c_stops_at_the_calls_under_way(tmp_path):
+    with serving(latency=0.1, content=counsellor_and_judge) as server:
+        path = tmp_path / "recipe.yaml"
+        endpoint = {"base_url": server.url, "concurrency": 2}
+        path.write_text(
+            json.dumps({"name": "stopped", "output": str(tmp_path / "run"), "endpoints": {"here": endpoint}})
+        )
+        settings = ["collect.limit=100", "generate.pool=[here/a, here/b, here/c]", "generate.per_speech=3"]
+        command = [sys.executable, "-m", "psychocounsel", "generate", str(path), *settings]
+        done = subprocess.run([*command[:3], "collect", *command[4:]], cwd=ROOT, capture_output=True, check=False)
+        assert done.returncode == 0
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while sum(server.answered.values()) < 6 and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert "stopped" in said
+        assert "Traceback" not in said
+        assert sum(server.answered.values()) < 150
+
+
 def test_no_key_is_in_any_file_or_line(tmp_path, monkeypatch):
     with serving(lambda text, times: "ok" if times else "500", content=counsellor_and_judge) as server:
         endpoint = json.dumps({"base_url": server.url, "key_env": "OUR_KEY"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -93,18 +94,25 @@ def answer(
             here[ask.spec, ask.max_words].append(place)
     tick(0, len(asks))
     # Servers are asked all at once, each by an engine of its own; models in this process one after the other.
+    stopping = threading.Event()
     with ThreadPoolExecutor(max(1, len(away))) as threads:
-        asked = [
-            threads.submit(_ask_server, [(p, asks[p]) for p in places], pool, seed, take) for places in away.values()
-        ]
-        for (spec, max_words), places in here.items():
-            speeches = [asks[place].speech for place in places]
-            seeds = [_seed(seed, asks[place]) for place in places]
-            completions = pool[spec].generate([speech.conversation for speech in speeches], seeds, max_words)
-            for place, completion in zip(places, completions, strict=True):
-                take(place, completion)
-        for each in asked:
-            each.result()
+        try:
+            asked = [
+                threads.submit(_ask_server, [(p, asks[p]) for p in places], pool, seed, take, stopping)
+                for places in away.values()
+            ]
+            for (spec, max_words), places in here.items():
+                speeches = [asks[place].speech for place in places]
+                seeds = [_seed(seed, asks[place]) for place in places]
+                completions = pool[spec].generate([speech.conversation for speech in speeches], seeds, max_words)
+                for place, completion in zip(places, completions, strict=True):
+                    take(place, completion)
+            for each in asked:
+                each.result()
+        except BaseException:
+            # Leaving waits for the threads: they must not go on to the last call of all when somebody says stop.
+            stopping.set()
+            raise
     tick(len(asks), len(asks))
     return [answered[place] for place in range(len(asks))]
 
@@ -115,7 +123,11 @@ def _seed(seed: int, ask: Ask) -> int:
 
 
 def _ask_server(
-    asks: list[tuple[int, Ask]], pool: dict[str, Generator], seed: int, take: Callable[[int, Completion], None]
+    asks: list[tuple[int, Ask]],
+    pool: dict[str, Generator],
+    seed: int,
+    take: Callable[[int, Completion], None],
+    stopping: threading.Event,
 ) -> None:
     """Ask one server everything, whatever model of it, and hand over the answers as they come."""
     readers: dict[int, ChatGenerator] = {}
@@ -132,6 +144,8 @@ def _ask_server(
     for outcome in first.connection.ask(calls()):
         place, max_words = outcome.call.label
         take(place, readers.pop(place).read(outcome, max_words))
+        if stopping.is_set():
+            return
 
 
 def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:

@@ -33,11 +33,15 @@ def ask_in_batches(
     progress: Progress,
     calls: Iterable[Call],
     every: float = 30.0,
+    *,
+    local: bool = False,
 ) -> Iterator[Outcome]:
     """Yield an outcome for every call, batch by batch; asks every `every` seconds whether a batch is done."""
     import openai
 
-    client = openai.OpenAI(base_url=url, api_key=key, max_retries=5, timeout=limits.deadline)
+    # A server on this machine is spoken to directly, as in `sender`.
+    http = openai.DefaultHttpxClient(trust_env=False, follow_redirects=False) if local else None
+    client = openai.OpenAI(base_url=url, api_key=key, max_retries=5, timeout=limits.deadline, http_client=http)
     waiting = iter(calls)
     while part := list(islice(waiting, LARGEST)):
         asked: dict[str, list[Call]] = {}

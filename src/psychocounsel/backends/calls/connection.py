@@ -46,7 +46,8 @@ class Connection:
         endpoint = self.endpoint
         key = key_from(endpoint.key_variable)
         if endpoint.batch:
-            return ask_in_batches(endpoint.url, key, self.limits(), self.store, self.progress, calls)
+            local = is_loopback(endpoint.url)
+            return ask_in_batches(endpoint.url, key, self.limits(), self.store, self.progress, calls, local=local)
         send = sender(endpoint.url, key, endpoint.deadline, local=is_loopback(endpoint.url))
         return Engine(send, self.store, self.limits(), self.progress).run(calls)
 
