@@ -60,7 +60,7 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
         for name, generator in models.items():
             answers += answer_all(name, generator, speeches, setting, max_words, recipe.seed)
     write_records(run / layout.ANSWERS, Answer, answers)
-    comparisons = compare_everything(speeches, answers, judge, REFERENCE, tick)
+    comparisons = compare_everything(speeches, answers, judge, REFERENCE, tick, connections.told)
     write_records(run / layout.COMPARISONS, Comparison, comparisons)
     seed = content_seed("evaluate bootstrap", recipe.seed)
     rates = win_rates(comparisons, resamples=recipe.bootstrap, seed=seed, risk_of={s.id: s.screened for s in speeches})

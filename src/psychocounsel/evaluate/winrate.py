@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -78,9 +78,17 @@ class WinRate:
 
 
 def compare_everything(
-    speeches: Sequence[ClientSpeech], answers: Iterable[Answer], judge: Judge, reference: str, tick: Tick
+    speeches: Sequence[ClientSpeech],
+    answers: Iterable[Answer],
+    judge: Judge,
+    reference: str,
+    tick: Tick,
+    told: Callable[[], str] = str,
 ) -> list[Comparison]:
-    """Judge every model's answers against the reference's, in both orders. What could not be judged keeps its row."""
+    """Judge every model's answers against the reference's, in both orders. What could not be judged keeps its row.
+
+    `told` says in a few words what calls have cost so far, for `tick`.
+    """
     by_key = {(a.setting, a.model, a.speech_id): a for a in answers}
     groups = sorted({(setting, model) for setting, model, _ in by_key if model != reference})
     asked = [(s, setting, model, order) for setting, model in groups for s in speeches for order in _ORDERS]
@@ -99,7 +107,7 @@ def compare_everything(
     given: dict[int, PairVerdict | PsychocounselError] = {}
     for place, verdict in compare_all(judge, items()):
         if len(given) % 32 == 0:
-            tick(len(given), len(asked))
+            tick(len(given), len(asked), told())
         given[place] = verdict
     tick(len(asked), len(asked))
     return [
