@@ -58,7 +58,7 @@ def costs(recipe: Recipe) -> list[Cost]:
                 asked[stage, spec][place] += amount
 
     section = recipe.generate
-    members = expand_pool([m for m in section.members if m.spec != SOURCE])
+    members = expand_pool([m for m in section.pool if m.spec != SOURCE])
     sampling = {m.spec: m.sampling or section.sampling for m in members}
     rated = rated_asks(speeches, members, section.per_speech, recipe.seed) if members else []
     further = further_asks(speeches, members, section, recipe.max_words, recipe.seed) if members else []

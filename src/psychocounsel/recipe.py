@@ -104,7 +104,7 @@ SOURCE = "source"
 
 
 class Generate(Section):
-    pool: Annotated[list[str | PoolMember], Field(min_length=1)] = ["simulated/*"]
+    pool: Annotated[list[PoolMember], Field(min_length=1)] = [PoolMember(spec="simulated/*")]
     """Backend specs, or mappings with `spec`, `weight` and `sampling`; `simulated/*` stands for all twenty simulated
     counsellors, `source` for the responses that the source carries, which are all taken."""
     sampling: Sampling = Sampling()
@@ -116,13 +116,16 @@ class Generate(Section):
     limited: NonNegative = 0
     """How many of the pool answer each train speech within `max_words`, for the base policy too."""
 
-    @property
-    def members(self) -> list[PoolMember]:
-        return [PoolMember(spec=entry) if isinstance(entry, str) else entry for entry in self.pool]
+    @field_validator("pool", mode="before")
+    @classmethod
+    def _spec_alone(cls, pool: Any) -> Any:
+        return (
+            [{"spec": entry} if isinstance(entry, str) else entry for entry in pool] if isinstance(pool, list) else pool
+        )
 
     @property
     def specs(self) -> list[str]:
-        return [member.spec for member in self.members]
+        return [member.spec for member in self.pool]
 
 
 class Judging(Section):

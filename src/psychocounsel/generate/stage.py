@@ -152,7 +152,7 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     """Write `responses.parquet`, of which pairs are made, and `further.parquet`, which teach the base policy."""
     section = recipe.generate
     speeches = read_records(run / layout.SPEECHES, ClientSpeech)
-    members = expand_pool([member for member in section.members if member.spec != SOURCE])
+    members = expand_pool([member for member in section.pool if member.spec != SOURCE])
     check_egress(recipe, [member.spec for member in members], speeches)
     connections = Connections.of(recipe)
     pool = {m.spec: open_generator(m.spec, connections, m.sampling or section.sampling) for m in members}
