@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from psychocounsel import __version__
-from psychocounsel.cli import calls, collect, show, stages
+from psychocounsel.cli import calls, collect, reward, show, stages
 from psychocounsel.cli import plan as plan_command
 from psychocounsel.cli import run as run_command
 from psychocounsel.errors import PsychocounselError
@@ -55,6 +55,7 @@ app.command("plan")(plan_command.plan)
 app.command("show")(show.show)
 app.add_typer(collect.app, name="collect")
 app.add_typer(calls.app, name="calls")
+app.add_typer(reward.app, name="reward")
 stages.add_to(app)
 
 

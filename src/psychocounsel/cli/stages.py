@@ -27,8 +27,10 @@ HELP = {
 }
 
 
-def _command(stage: str) -> Callable[..., None]:
-    def command(
+def command(stage: str) -> Callable[..., None]:
+    """Return the command that makes one stage."""
+
+    def made(
         recipe: RecipePath, overrides: Overrides = None, quiet: QuietFlag = False, as_json: JsonFlag = False
     ) -> None:
         loaded = load_recipe(recipe, overrides)
@@ -44,11 +46,12 @@ def _command(stage: str) -> Callable[..., None]:
             done = {name: m.counts for name, m in manifests.items() if name.partition("/")[0] == stage}
             print(json.dumps({"event": "finished", "counts": done}))
 
-    command.__doc__ = f"{HELP[stage]}\n\nThe stages before it must be done; `psychocounsel plan RECIPE` shows them."
-    return command
+    made.__doc__ = f"{HELP[stage]}\n\nThe stages before it must be done; `psychocounsel plan RECIPE` shows them."
+    return made
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the stage commands in data order."""
     for stage in HELP:
-        app.command(stage)(_command(stage))
+        if stage != "reward":  # a group of its own
+            app.command(stage)(command(stage))
