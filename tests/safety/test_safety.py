@@ -313,7 +313,9 @@ def test_the_second_reader_agrees_with_the_library_that_trained_it() -> None:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
-    rows = [row for name in ("first", "second", "later", "pairs") for row in statements(f"{name}.jsonl")]
+    rows = [
+        row for name in ("first", "second", "later", "pairs", "third_writer") for row in statements(f"{name}.jsonl")
+    ]
     table = TfidfVectorizer(analyzer=terms, sublinear_tf=True)
     danger = [at_least(row["level"], "elevated") for row in rows]
     trained = LogisticRegression(C=20, max_iter=3000).fit(table.fit_transform([row["text"] for row in rows]), danger)
