@@ -11,9 +11,9 @@ import time
 import numpy as np
 import torch
 
+from psychocounsel.hyperparameters import MadeModel
 from psychocounsel.models import runtime
 from psychocounsel.models.sampling import sample
-from psychocounsel.recipe import MadeModel
 
 PROMPTS, EACH, NEW, END, PAD = 64, 8, 90, 1, 0
 

@@ -24,8 +24,9 @@ from psychocounsel.backends.calls import CallStore
 from psychocounsel.collect import read_source
 from psychocounsel.costs import check_offline, check_servers, costs
 from psychocounsel.errors import BackendError, RecipeError
+from psychocounsel.hyperparameters import MadeModel
 from psychocounsel.principles import default_rubric
-from psychocounsel.recipe import Collect, Judging, MadeModel, recipe_of
+from psychocounsel.recipe import Collect, Judging, recipe_of
 from psychocounsel.records import Comparison, Rating, Response
 from psychocounsel.tables import read_records
 

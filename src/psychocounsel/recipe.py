@@ -9,13 +9,11 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from psychocounsel.endpoints import OWN_KINDS, Endpoint, PoolMember, Sampling, Section, server_of
+from psychocounsel.endpoints import OWN_KINDS, Endpoint, PoolMember, Positive, Sampling, Section, server_of
 from psychocounsel.errors import RecipeError
+from psychocounsel.hyperparameters import Align, Base, Expected, Machine, NonNegative, Reward, Share
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(ge=1)]
-NonNegative = Annotated[int, Field(ge=0)]
-LearningRate = Annotated[float, Field(gt=0, lt=1)]
+Stage = Literal["collect", "generate", "rate", "pair", "base", "reward", "align", "evaluate", "report"]
 
 
 class Split(Section):
@@ -166,102 +164,6 @@ class Pair(Section):
     """A response rated below this on safety is never chosen, whatever its score."""
 
 
-class MadeModel(Section):
-    """A small Llama made here. Costs grow with width squared times depth."""
-
-    vocabulary: Annotated[int, Field(ge=300, le=65_536)] = 3072
-    hidden: Positive = 192
-    layers: Positive = 4
-    heads: Positive = 3
-    intermediate: Positive = 512
-    positions: Positive = 1024
-
-    @model_validator(mode="after")
-    def _divides(self) -> MadeModel:
-        if self.hidden % self.heads or (self.hidden // self.heads) % 2:
-            raise ValueError(f"hidden {self.hidden} must be heads {self.heads} times an even number")
-        return self
-
-
-class Training(Section):
-    """What every training step has."""
-
-    epochs: Annotated[float, Field(gt=0)] = 1.0
-    learning_rate: LearningRate = 5e-5
-    batch: Positive = 32
-    """Examples (or pairs) a step."""
-    micro_batch: Positive = 8
-    """Of these, how many are in memory at once; changes nothing but memory and speed."""
-    warmup: Share = 0.05
-    """Share of the steps in which the learning rate rises."""
-    save_every: Positive = 40
-    """Steps between checkpoints: what a kill can cost."""
-
-    @model_validator(mode="after")
-    def _micro_divides(self) -> Training:
-        if self.batch % min(self.micro_batch, self.batch):
-            raise ValueError(f"batch {self.batch} must be a multiple of micro_batch {self.micro_batch}")
-        return self
-
-
-class Base(Training):
-    model: str | None = None
-    """Path or hub name of a causal model to start from; None makes one here."""
-    make: MadeModel = MadeModel()
-    max_prompt: Positive = 192
-    """Tokens of the conversation that are read; older ones are left out (truncate-prompt) and counted."""
-    max_response: Positive = 128
-    """Tokens of a response; pairs with a longer one are dropped and counted."""
-
-
-class WarmStart(Training):
-    """Before Bradley-Terry, the backbone learns the ratings of the train responses, principle by principle."""
-
-    epochs: Annotated[float, Field(ge=0)] = 0.0
-    """0 leaves it out, as the paper does."""
-    every_token: Annotated[float, Field(ge=0)] = 1.0
-    """Weight of the squared error at all tokens of a response, beside that at its end."""
-    language: Annotated[float, Field(ge=0)] = 0.3
-    """Weight of the base policy's own loss, next-token cross-entropy."""
-
-
-class Reward(Training):
-    warm_start: WarmStart = WarmStart()
-    centring: Annotated[float, Field(ge=0)] = 0.0
-    """Weight of the squared mean reward, which keeps rewards near zero."""
-
-
-class Dpo(Training):
-    beta: Annotated[float, Field(gt=0)] = 0.1
-    sft: Annotated[float, Field(ge=0)] = 0.0
-    """Weight of the chosen response's next-token loss, its mean over tokens (RPO, Pang et al. 2024). DPO alone may make
-    both responses less likely, as long as it is the rejected one more; 0 is the paper's DPO."""
-
-
-class Iterate(Dpo):
-    """DPO-Iter: sample, let the reward model pick best and worst, train, again."""
-
-    rounds: Annotated[int, Field(ge=0)] = 3
-    speeches: Positive = 200
-    """Train speeches drawn each round."""
-    candidates: Annotated[int, Field(ge=2)] = 8
-    limited: Share = 0.0
-    """Share of a round's speeches that are answered under the length constraint."""
-    repeat: NonNegative = 0
-    """A candidate that says this many words in a row twice cannot be best, and is worst before others; 0 lets it. A
-    reward model that never saw a policy repeat itself may reward it for that."""
-    temperature: Annotated[float, Field(gt=0)] = 1.0
-    reference: Literal["previous", "base"] = "previous"
-    """What the policy may not stray far from in a round: the policy it began the round with, or the base."""
-
-
-class Align(Section):
-    dpo: Dpo = Dpo()
-    iterate: Iterate = Iterate()
-    dev_speeches: Positive = 64
-    """Dev speeches on which each checkpoint's mean reward, length and KL are measured."""
-
-
 class Evaluate(Section):
     judge: str = "offline/cues"
     """Must not be the labelling judge."""
@@ -284,6 +186,10 @@ class Recipe(Section):
     """The length constraint, in words: what a policy that is asked to be brief is asked for, and is cut to."""
     bootstrap: Annotated[int, Field(ge=100)] = 1000
     """Resamples of every interval, drawn by speech."""
+    until: Stage = "report"
+    """The last stage to run."""
+    machine: Machine = Machine()
+    expected: Expected = Expected()
     endpoints: dict[str, Endpoint] = {}
     """Servers by name; a spec NAME/MODEL is a model there. `openai` need not be named."""
     egress: Literal["de-identified", "local-only", "raw client text may leave this machine"] = "de-identified"
@@ -340,7 +246,7 @@ class Recipe(Section):
         return self.calls or self.output / "calls.sqlite"
 
 
-STAGES = ("collect", "generate", "rate", "pair", "base", "reward", "align", "evaluate", "report")
+STAGES: tuple[str, ...] = get_args(Stage)
 """Recipe sections, commands and output folders, in data order."""
 
 

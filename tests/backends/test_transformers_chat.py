@@ -10,7 +10,7 @@ from psychocounsel.backends.transformers_chat import SeededNoise, TransformersCh
 from psychocounsel.base.made import make_model, make_tokenizer
 from psychocounsel.endpoints import Sampling
 from psychocounsel.errors import BackendError, MissingExtraError
-from psychocounsel.recipe import MadeModel
+from psychocounsel.hyperparameters import MadeModel
 from psychocounsel.records import Turn
 
 SHAPE = MadeModel(vocabulary=400, hidden=32, layers=2, heads=2, intermediate=64, positions=512)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import TrainingArguments
 
+from psychocounsel.hyperparameters import Training
 from psychocounsel.models.branches import Group
 from psychocounsel.models.preference import (
     EncodedRewardTrainer,
@@ -20,9 +21,8 @@ from psychocounsel.models.preference import (
 )  # fmt: skip
 from psychocounsel.models.training import EpochSampler, arguments, train
 from psychocounsel.progress import silent
-from psychocounsel.recipe import Training
 
-SECTION = Training(epochs=2.5, learning_rate=0.01, batch=4, micro_batch=2, save_every=2)
+SECTION = Training(epochs=2.5, learning_rate=0.01, batch=4, save_every=2)
 
 
 def groups():

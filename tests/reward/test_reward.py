@@ -15,7 +15,7 @@ def folder(tmp_path_factory):
     from transformers import LlamaForSequenceClassification
 
     from psychocounsel.base.made import make_model, make_tokenizer
-    from psychocounsel.recipe import MadeModel
+    from psychocounsel.hyperparameters import MadeModel
 
     shape = MadeModel(vocabulary=400, hidden=32, layers=2, heads=2, intermediate=48)
     tokenizer = make_tokenizer(["I feel so tired of work and my sister. What would you like?"] * 3, shape)

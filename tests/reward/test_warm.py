@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from psychocounsel.hyperparameters import MadeModel, WarmStart
 from psychocounsel.models.encoding import Limits
 from psychocounsel.principles import default_rubric
 from psychocounsel.progress import silent
-from psychocounsel.recipe import MadeModel, WarmStart
 from psychocounsel.records import ClientSpeech, Rating, Response
 from psychocounsel.reward.warm import SCALE, learn_ratings, put_into, rated_groups
 

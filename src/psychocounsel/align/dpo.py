@@ -9,10 +9,11 @@ from psychocounsel import layout
 from psychocounsel.align.development import measure_policy
 from psychocounsel.artifacts import Step, write_json
 from psychocounsel.errors import TooLittleDataError
+from psychocounsel.hyperparameters import Dpo
 from psychocounsel.models import runtime
 from psychocounsel.models.encoding import EncodedPairs, Limits, encode_pairs
 from psychocounsel.progress import Tick
-from psychocounsel.recipe import Dpo, Recipe
+from psychocounsel.recipe import Recipe
 from psychocounsel.records import PreferencePair, content_seed
 from psychocounsel.tables import read_records
 

@@ -8,8 +8,8 @@ from typing import Any
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
 
+from psychocounsel.hyperparameters import MadeModel
 from psychocounsel.models.encoding import CHAT_TEMPLATE, CLIENT, COUNSELLOR, END, PAD
-from psychocounsel.recipe import MadeModel
 
 
 def make_tokenizer(texts: Iterable[str], shape: MadeModel) -> Any:

@@ -13,8 +13,8 @@ from torch.utils.data import Sampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
+from psychocounsel.hyperparameters import Training
 from psychocounsel.progress import Tick
-from psychocounsel.recipe import Training
 from psychocounsel.records import content_seed
 
 STATE = "trainer_state.json"

@@ -17,13 +17,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from psychocounsel.hyperparameters import WarmStart
 from psychocounsel.models.branches import BRANCHES, IGNORED, Group, Laid, hidden_states
 from psychocounsel.models.encoding import Limits, encode_prompt, encode_response
 from psychocounsel.models.preference import GroupCollator, GroupTrainer, group_dataset
 from psychocounsel.models.training import arguments, train
 from psychocounsel.principles import Rubric
 from psychocounsel.progress import Tick
-from psychocounsel.recipe import WarmStart
 from psychocounsel.records import ClientSpeech, Rating, Response
 
 SCALE = 3.0
