@@ -104,7 +104,7 @@ class WarmStart(Training):
 
 class Reward(Training):
     model: str | None = None
-    """What it starts from: `base` where None; a folder or hub name; `minilm`, an encoder for CPUs (the encoder extra)."""
+    """What it starts from: None for `base`, a folder or hub name, or `minilm`, an encoder for CPUs (the encoder extra)."""
     warm_start: WarmStart = WarmStart()
     learn: Literal["pairs", "ratings"] = "pairs"
     """`ratings` needs no pairs: the reward is the rubric's weighted mean of the principle heads."""
