@@ -19,7 +19,7 @@ from psychocounsel.endpoints import Sampling, server_of
 from psychocounsel.errors import BackendError, TooLittleDataError
 from psychocounsel.generate.stage import further_asks, rated_asks
 from psychocounsel.principles import load_rubric
-from psychocounsel.recipe import SOURCE, Judging, Recipe
+from psychocounsel.recipe import SOURCE, STAGES, Judging, Recipe
 from psychocounsel.records import ClientSpeech
 from psychocounsel.tables import read_records
 
@@ -118,8 +118,10 @@ def _cost(recipe: Recipe, stage: str, spec: str, calls: int, tokens_in: int, tok
 
 
 def used_specs(recipe: Recipe) -> list[str]:
-    """Return every backend that a recipe names and that stands behind a server, each once."""
-    named: Iterable[str] = (*recipe.generate.specs, *recipe.labellers, recipe.evaluate.judge, recipe.evaluate.reference)
+    """Return every backend that a recipe's stages ask, as far as its `until`, and that stands behind a server."""
+    last = STAGES.index(recipe.until)
+    judged = (recipe.evaluate.judge, recipe.evaluate.reference) if last >= STAGES.index("evaluate") else ()
+    named: Iterable[str] = (*recipe.generate.specs, *recipe.labellers, *judged)
     return sorted({spec for spec in named if server_of(spec)})
 
 

@@ -36,7 +36,7 @@ class Lora(Section):
     """Low-rank adapters on every linear layer but the head; the model's own weights stay as they are."""
 
     rank: Positive = 16
-    alpha: Annotated[float, Field(gt=0)] = 32
+    alpha: Positive = 32
     dropout: Share = 0.0
     quantised: bool = False
     """QLoRA: the model's own weights in four bits. Needs a GPU and bitsandbytes."""
@@ -104,7 +104,7 @@ class WarmStart(Training):
 
 class Reward(Training):
     model: str | None = None
-    """What it starts from: None for `base`, a folder or hub name, or `minilm`, an encoder for CPUs (the encoder extra)."""
+    """What it starts from: None for `base`, a folder or hub name, or `minilm`, an encoder (the encoder extra)."""
     warm_start: WarmStart = WarmStart()
     learn: Literal["pairs", "ratings"] = "pairs"
     """`ratings` needs no pairs: the reward is the rubric's weighted mean of the principle heads."""

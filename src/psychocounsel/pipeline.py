@@ -14,7 +14,7 @@ from psychocounsel.endpoints import server_of
 from psychocounsel.errors import ArtifactError
 from psychocounsel.models import runtime
 from psychocounsel.progress import Tick, silent
-from psychocounsel.recipe import Recipe
+from psychocounsel.recipe import STAGES, Recipe
 from psychocounsel.records import content_id
 
 Make = Callable[[Step, Path, Recipe, Tick], None]
@@ -88,8 +88,21 @@ def _chosen() -> Make:
 
 
 def steps_of(recipe: Recipe) -> list[StepSpec]:
-    """Return the steps of a recipe in the order they run."""
-    limits = ("base.max_prompt", "base.max_response")
+    """Return the steps of a recipe in the order they run, as far as its `until`."""
+    last = STAGES.index(recipe.until)
+    return [spec for spec in _all_steps(recipe) if STAGES.index(spec.stage) <= last and _needed(spec, recipe)]
+
+
+def _needed(spec: StepSpec, recipe: Recipe) -> bool:
+    """Whether anything reads it: a run that ends with a reward model may need neither pairs nor a base policy."""
+    if recipe.until != "reward":
+        return True
+    unused = {"base": recipe.reward.model is not None, "pair": recipe.reward.learn == "ratings"}
+    return not unused.get(spec.stage, False)
+
+
+def _all_steps(recipe: Recipe) -> list[StepSpec]:
+    limits = ("base.max_prompt", "base.max_response", "base.too_long")
     measured = (*limits, "align.dev_speeches")
     rounds = [layout.round_step(n) for n in range(1, recipe.align.iterate.rounds + 1)]
     steps = [
@@ -100,7 +113,11 @@ def steps_of(recipe: Recipe) -> list[StepSpec]:
         StepSpec("base", ("collect", "generate"), ("base",), _stage("base")),
         StepSpec(
             "reward",
-            ("collect", "generate", "rate", "pair", "base"),
+            (
+                *("collect", "generate", "rate"),
+                *(() if recipe.reward.learn == "ratings" else ("pair",)),
+                *(() if recipe.reward.model else ("base",)),
+            ),
             ("reward", "bootstrap", *limits),
             _stage("reward"),
         ),
@@ -151,7 +168,7 @@ def section_of(recipe: Recipe, keys: tuple[str, ...]) -> dict[str, Any]:
     # Where a server stands decides what it answers; how fast it is asked does not.
     named = [server_of(spec) for spec in _specs(recipe, keys)]
     resolved |= {f"endpoints.{name}": recipe.endpoint(name).url for name in named if name}
-    for name in ("collect.path", "rate.rubric"):
+    for name in ("collect.path", "rate.rubric", "reward.general"):
         if resolved.get(name) and (path := Path(resolved[name])).exists():
             files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
             digests = [sha256_of(file) for file in files]

@@ -6,7 +6,7 @@ import torch
 
 from psychocounsel.align import best_and_worst
 from psychocounsel.align.development import repeats
-from psychocounsel.models.logprobs import response_logprobs
+from psychocounsel.models.reference import response_logprobs
 
 
 def test_best_and_worst_and_what_makes_no_pair():

@@ -1,4 +1,9 @@
+"""Packed rows that share prompts give what separate rows give, in values and gradients, and what TRL gives."""
+
 from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,8 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from psychocounsel.errors import BackendError
-from psychocounsel.models.branches import Group, branch_logprobs, check_architecture, lay_out, reference_logprobs
-from psychocounsel.models.preference import GroupCollator, SharedDpoTrainer, group_dataset
+from psychocounsel.models.attention import by_segments
+from psychocounsel.models.branches import (
+    Group,
+    branch_logprobs,
+    check_architecture,
+    dense_mask,
+    hidden_states,
+    pack,
+    rows_of,
+)
+from psychocounsel.models.rewards import new_reward_model, rewarded
 
 tokens = st.integers(2, 96)
 groups_of = st.lists(
@@ -17,8 +31,26 @@ groups_of = st.lists(
         st.lists(st.lists(tokens, min_size=1, max_size=9), min_size=1, max_size=8),
     ),
     min_size=1,
-    max_size=6,
+    max_size=40,
 )
+
+
+def tiny(kind: str, **more):
+    """A random decoder of a family, peaked enough that a wrong mask shows."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(
+        kind, vocab_size=97, hidden_size=48, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2,
+        intermediate_size=80, tie_word_embeddings=False, bos_token_id=None, eos_token_id=1, pad_token_id=0,
+        initializer_range=0.3, sliding_window=None, **more,
+    )  # fmt: skip
+    return AutoModelForCausalLM.from_config(config).eval()
+
+
+@pytest.fixture(scope="module")
+def families():
+    return {kind: tiny(kind) for kind in ("llama", "qwen2", "qwen3", "mistral")}
 
 
 def alone(model, prompt, branch):
@@ -26,113 +58,256 @@ def alone(model, prompt, branch):
     return sum(logits[len(prompt) - 1 + i, token] for i, token in enumerate(branch))
 
 
-@settings(max_examples=40, deadline=None)
-@given(groups_of)
-def test_shared_rows_give_the_log_probs_of_separate_rows(llama, groups):
-    laid = lay_out([Group(*g) for g in groups], pad=0)
+@settings(max_examples=60, deadline=None)
+@given(groups_of, st.sampled_from(["llama", "qwen2", "qwen3", "mistral"]))
+def test_packed_rows_give_the_log_probs_of_separate_rows(families, groups, kind):
+    plain, packed = families[kind], by_segments(deepcopy(families[kind]))
+    row = pack([Group(*g) for g in groups])
     with torch.inference_mode():
-        ours = branch_logprobs(llama, laid)
-        theirs = torch.stack([alone(llama, p, b) for p, branches in groups for b in branches])
+        ours = branch_logprobs(packed, row)
+        theirs = torch.stack([alone(plain, p, b) for p, branches in groups for b in branches])
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-4)
 
 
-def test_gradients_equal_those_of_separate_rows(llama):
-    rng = np.random.default_rng(0)
-    groups = [
-        Group(rng.integers(2, 97, 7).tolist(), [rng.integers(2, 97, n).tolist() for n in (1, 5, 3)]) for _ in range(3)
+def random_groups(seed, count, branches=(1, 2, 3, 8), longest=60):
+    rng = np.random.default_rng(seed)
+    return [
+        Group(
+            rng.integers(2, 97, rng.integers(1, longest)).tolist(),
+            [rng.integers(2, 97, rng.integers(1, longest)).tolist() for _ in range(rng.choice(branches))],
+        )
+        for _ in range(count)
     ]
-    weights = torch.randn(9, generator=torch.Generator().manual_seed(0))
-    gradients = []
-    for logprobs in (
-        lambda: branch_logprobs(llama, lay_out(groups, pad=0)),
-        lambda: torch.stack([alone(llama, g.prompt, b) for g in groups for b in g.branches]),
-    ):
-        llama.zero_grad()
-        (logprobs() * weights).sum().backward()
-        gradients.append(torch.cat([p.grad.flatten() for p in llama.parameters() if p.grad is not None]))
-    llama.zero_grad()
-    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-3, atol=2e-4)
 
 
-def test_without_the_mask_the_figures_would_be_wrong(llama):
-    """The trap: position ids alone do not part the branches, and nothing complains."""
-    from dataclasses import replace
-
-    laid = lay_out([Group([5, 6, 7], [[8, 9, 1], [10, 11, 1]])], pad=0)
-    causal = torch.ones_like(laid.mask).tril()
-    with torch.inference_mode():
-        right, wrong = branch_logprobs(llama, laid), branch_logprobs(llama, replace(laid, mask=causal))
-    assert (right[1] - wrong[1]).abs() > 1e-3
+def gradients(model, logprobs, weights):
+    model.zero_grad()
+    (logprobs() * weights).sum().backward()
+    return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
 
-def test_reference_figures_come_back_in_order(llama):
-    rng = np.random.default_rng(1)
-    groups = [Group(rng.integers(2, 97, rng.integers(1, 20)).tolist(), [[3, 1], [4, 5, 1]]) for _ in range(20)]
-    together = reference_logprobs(llama, groups, pad=0, rows=6)
-    for group, found in zip(groups, together, strict=True):
-        assert found == pytest.approx(reference_logprobs(llama, [group], pad=0)[0], rel=0.03, abs=0.1)
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3", "mistral"])
+@pytest.mark.parametrize("how", ["segments", "sdpa", "eager"])
+def test_gradients_equal_those_of_separate_rows(families, kind, how):
+    groups = random_groups(0, 5)
+    row = pack(groups)
+    weights = torch.randn(row.branches, generator=torch.Generator().manual_seed(0))
+    plain, packed = families[kind], deepcopy(families[kind])
+    by_segments(packed) if how == "segments" else packed.set_attn_implementation(how)
+    theirs = gradients(
+        plain, lambda: torch.stack([alone(plain, g.prompt, b) for g in groups for b in g.branches]), weights
+    )
+    ours = gradients(packed, lambda: branch_logprobs(packed, row), weights)
+    assert float((ours - theirs).norm() / theirs.norm()) < 1e-5
 
 
-@pytest.mark.parametrize("sft", [0.0, 0.7])
-def test_the_loss_and_its_margins_equal_trls(llama, tokenizer, tmp_path, sft):
-    """One batch through TRL's own DPOTrainer against ours, in float32, policy and reference being different models."""
-    from copy import deepcopy
-
-    from datasets import Dataset
-    from transformers import TrainingArguments
-    from trl import DPOConfig, DPOTrainer
-
-    class OnTokens(DPOTrainer):
-        def _prepare_dataset(self, dataset, *_, **__):
-            return dataset
-
-    rng = np.random.default_rng(2)
-    policy = deepcopy(llama)
+def test_the_blocks_for_a_gpu_give_the_same(families):
+    """FlexAttention has no backward on a CPU; its forward, uncompiled, shows that the block mask is right."""
+    groups = random_groups(1, 4)
+    flex = deepcopy(families["llama"])
+    flex.set_attn_implementation("flex_attention")
     with torch.no_grad():
-        for p in policy.parameters():
-            p.add_(torch.randn(p.shape, generator=torch.Generator().manual_seed(3)) * 0.05)
-    rows = [
+        ours = branch_logprobs(flex, pack(groups))
+        theirs = torch.stack([alone(families["llama"], g.prompt, b) for g in groups for b in g.branches])
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-4)
+
+
+def test_an_encoder_reads_each_text_by_itself():
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(0)
+    bert = BertModel(
+        BertConfig(vocab_size=97, hidden_size=48, num_hidden_layers=2, num_attention_heads=4, intermediate_size=80,
+                   initializer_range=0.3, hidden_dropout_prob=0, attention_probs_dropout_prob=0)
+    ).eval()  # fmt: skip
+    groups = random_groups(2, 6)
+    packed = by_segments(deepcopy(bert))
+    row = pack(groups, causal=False)
+    with torch.inference_mode():
+        ours = hidden_states(packed, row)
+        for segment, (g, b) in zip(row.segments, [(g, b) for g in groups for b in g.branches], strict=True):
+            theirs = bert(torch.tensor([[*g.prompt, *b]])).last_hidden_state[0]
+            torch.testing.assert_close(ours[segment.start : segment.end], theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_without_the_mask_the_figures_would_be_wrong(families):
+    """The trap: position ids alone do not part the branches, and nothing complains."""
+    row = pack([Group([5, 6, 7], [[8, 9, 1], [10, 11, 1]])])
+    model = deepcopy(families["llama"])
+    model.set_attn_implementation("sdpa")
+    with torch.inference_mode():
+        right = branch_logprobs(model, row)
+        hidden = model.model(input_ids=row.ids, position_ids=row.positions, use_cache=False).last_hidden_state[0]
+        logprobs = model.lm_head(hidden[row.predictors]).log_softmax(-1).gather(-1, row.targets[:, None])[:, 0]
+    assert (right[1] - logprobs[3:6].sum()).abs() > 1e-3
+
+
+def test_a_row_sees_what_it_should():
+    row = pack([Group([5, 6], [[7], [8, 9]])])
+    sees = dense_mask(row)[0, 0, :5, :5].int().tolist()
+    assert sees == [[1, 0, 0, 0, 0], [1, 1, 0, 0, 0], [1, 1, 1, 0, 0], [1, 1, 0, 1, 0], [1, 1, 0, 1, 1]]
+    assert row.positions[0, :5].tolist() == [0, 1, 2, 2, 3]
+    assert row.predictors[: row.wanted].tolist() == [1, 1, 3]
+    assert row.lasts.tolist() == [2, 4]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 90), min_size=1, max_size=40))
+def test_rows_hold_every_group_once_and_no_more_than_they_may(sizes):
+    rows = list(rows_of(sizes, 100))
+    assert sorted(i for row in rows for i in row) == list(range(len(sizes)))
+    assert all(sum(sizes[i] for i in row) <= 100 for row in rows)
+    assert list(rows_of([300, 5], 100)) == [[0], [1]]
+
+
+def dpo_rows(seed, count):
+    rng = np.random.default_rng(seed)
+    return [
         {
             "prompt_ids": rng.integers(2, 97, rng.integers(1, 20)).tolist(),
             "chosen_ids": [*rng.integers(2, 97, rng.integers(0, 12)).tolist(), 1],
             "rejected_ids": [*rng.integers(2, 97, rng.integers(0, 12)).tolist(), 1],
         }
-        for _ in range(12)
+        for _ in range(count)
     ]
+
+
+def apart(ours, theirs):
+    """Relative distance of two models' gradients."""
+    other = {n: p.grad for n, p in theirs.named_parameters() if p.grad is not None}
+    mine = {n: p.grad for n, p in ours.named_parameters() if n in other}
+    distance = sum(float((mine[n] - other[n]).square().sum()) for n in other)
+    return (distance / sum(float(g.square().sum()) for g in other.values())) ** 0.5
+
+
+def on_tokens(base):
+    class OnTokens(base):
+        def _prepare_dataset(self, dataset, *_, **__):
+            return dataset
+
+    return OnTokens
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "mistral"])
+@pytest.mark.parametrize(
+    ("loss", "sft", "smoothing"),
+    [("sigmoid", 0.0, 0.0), ("sigmoid", 0.7, 0.0), ("ipo", 0.0, 0.0), ("hinge", 0.0, 0.0), ("robust", 0.0, 0.2),
+     ("sigmoid_norm", 0.0, 0.0)],
+)  # fmt: skip
+def test_losses_and_gradients_equal_trls(families, tokenizer, tmp_path, kind, loss, sft, smoothing):
+    """One batch through TRL's own DPOTrainer against ours, in float32, policy and reference being different models."""
+    from datasets import Dataset
+    from trl import DPOConfig, DPOTrainer
+
+    from psychocounsel.hyperparameters import Dpo
+    from psychocounsel.models.branches import token_logprobs
+    from psychocounsel.models.preference import Example, Packer, SharedDpoTrainer
+
+    model = families[kind]
+    policy = deepcopy(model)
+    with torch.no_grad():
+        for p in policy.parameters():
+            p.add_(torch.randn(p.shape, generator=torch.Generator().manual_seed(3)) * 0.05)
+    rows = dpo_rows(2, 1 if sft else 12)  # TRL's sft term is a mean over the batch's tokens, ours over a response's
     args = DPOConfig(
-        output_dir=str(tmp_path), per_device_eval_batch_size=1, use_cpu=True, bf16=False, report_to="none",
-        loss_type=["sigmoid", "sft"], loss_weights=[1.0, sft], max_length=None, beta=0.3, disable_tqdm=True,
-        remove_unused_columns=False,
+        output_dir=str(tmp_path), per_device_train_batch_size=len(rows), use_cpu=True, bf16=False, report_to="none",
+        loss_type=[loss, "sft"], loss_weights=[1.0, sft], max_length=None, beta=0.3, label_smoothing=smoothing,
+        remove_unused_columns=False, gradient_checkpointing=False,
     )  # fmt: skip
-    dataset = Dataset.from_list(rows)
-    trainer = OnTokens(policy, llama, args, train_dataset=dataset, eval_dataset=dataset, processing_class=tokenizer)
-    theirs = trainer.evaluate()
+    theirs = deepcopy(policy)
+    trainer = on_tokens(DPOTrainer)(
+        theirs, deepcopy(model), args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer
+    )
+    batch = next(iter(trainer.get_train_dataloader()))
+    expected = trainer.compute_loss(theirs, batch)
+    expected.backward()
+
     groups = [Group(r["prompt_ids"], [r["chosen_ids"], r["rejected_ids"]]) for r in rows]
+    fixed, ours = by_segments(deepcopy(model)), by_segments(policy)
     with torch.inference_mode():
-        fixed = branch_logprobs(llama, lay_out(groups, pad=0)).view(-1, 2).tolist()
-    dataset = group_dataset(groups, fixed)
-    ours = SharedDpoTrainer(
-        beta=0.3, sft=sft, model=policy, train_dataset=dataset,
-        args=TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to="none"),
+        reference = branch_logprobs(fixed, pack(groups)).view(-1, 2).tolist()
+    examples = [Example(g, {"reference": two}) for g, two in zip(groups, reference, strict=True)]
+    section = Dpo(beta=0.3, sft=sft, loss=loss, label_smoothing=smoothing)
+    parts = Packer(120, 0, causal=True, by_tokens=False)(examples)["parts"]
+    assert len(parts) > 1 or sft
+    stand_in = object.__new__(SharedDpoTrainer)
+    stand_in.section, stand_in._noted = section, {"rewards/margins": [], "rewards/accuracies": []}
+    found = sum(stand_in.loss_of(part, token_logprobs(ours, part.row)) * part.share for part in parts)
+    found.backward()
+    assert float(found.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+    assert apart(ours, theirs) < 1e-5
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "mistral"])
+def test_reward_losses_and_gradients_equal_trls(families, tokenizer, tmp_path, kind):
+    from datasets import Dataset
+    from transformers import AutoModelForSequenceClassification
+    from trl import RewardConfig, RewardTrainer
+
+    from psychocounsel.hyperparameters import Reward
+    from psychocounsel.models.preference import Example, Packer, SharedRewardTrainer
+
+    families[kind].save_pretrained(tmp_path / "start")
+    ours = new_reward_model(str(tmp_path / "start"), 0)
+    theirs = AutoModelForSequenceClassification.from_pretrained(tmp_path / "start", num_labels=1)
+    theirs.load_state_dict(ours.state_dict())
+    theirs.config.pad_token_id = 0
+    rows = dpo_rows(4, 10)
+    gaps = np.random.default_rng(0).uniform(1, 4, len(rows)).tolist()
+    data = [
+        {
+            "chosen_ids": r["prompt_ids"] + r["chosen_ids"],
+            "rejected_ids": r["prompt_ids"] + r["rejected_ids"],
+            "margin": g,
+        }
+        for r, g in zip(rows, gaps, strict=True)
+    ]
+    args = RewardConfig(
+        output_dir=str(tmp_path), per_device_train_batch_size=len(rows), use_cpu=True, bf16=False, report_to="none",
+        max_length=None, center_rewards_coefficient=0.02, remove_unused_columns=False, gradient_checkpointing=False,
     )  # fmt: skip
-    with torch.inference_mode():
-        loss = ours.loss_of(policy, GroupCollator(0)(list(dataset)))
-    # TRL's is the mean over the tokens of a batch, ours over those of a response: the same with one pair a batch.
-    assert float(loss) == pytest.approx(theirs["eval_loss"], rel=1e-5)
-    assert ours._noted["rewards/margins"] == [pytest.approx(theirs["eval_rewards/margins"], rel=1e-4)]
-    assert ours._noted["rewards/accuracies"] == [pytest.approx(theirs["eval_rewards/accuracies"])]
+    trainer = on_tokens(RewardTrainer)(theirs, args, train_dataset=Dataset.from_list(data), processing_class=tokenizer)
+    expected = trainer.compute_loss(theirs, next(iter(trainer.get_train_dataloader())))
+    expected.backward()
+    examples = [
+        Example(Group(r["prompt_ids"], [r["chosen_ids"], r["rejected_ids"]]), {"gap": g})
+        for r, g in zip(rows, gaps, strict=True)
+    ]
+    stand_in = object.__new__(SharedRewardTrainer)
+    stand_in.section = Reward(margin=1.0, centring=0.02)
+    stand_in._noted = {"accuracy": [], "margin": []}
+    parts = Packer(120, 0, causal=True, by_tokens=False)(examples)["parts"]
+    found = sum(stand_in.loss_of(part, rewarded(ours, part.row)) * part.share for part in parts)
+    found.backward()
+    assert len(parts) > 1
+    assert float(found.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+    assert apart(ours, theirs) < 1e-5
 
 
-def test_what_cannot_be_laid_out_is_refused():
-    for group in (Group([], [[1]]), Group([1], [[]])):
+def test_what_cannot_be_packed_is_refused():
+    for group in (Group([], [[1]]), Group([1], [[]]), Group([1], [])):
         with pytest.raises(ValueError, match="not empty"):
-            lay_out([group], pad=0)
+            pack([group])
 
 
-def test_architectures_that_could_leak_are_refused(llama):
-    from transformers import GPTNeoConfig, MambaConfig
+def test_architectures_that_could_leak_are_refused(families):
+    from transformers import GPTNeoConfig, MambaConfig, MistralConfig, Qwen2Config
 
-    check_architecture(llama.config)
-    for config in (MambaConfig(), GPTNeoConfig()):
+    for model in families.values():
+        check_architecture(model.config)
+    sliding = Qwen2Config(use_sliding_window=True, sliding_window=64)
+    for config in (MambaConfig(), GPTNeoConfig(), MistralConfig(sliding_window=4096), sliding):
         with pytest.raises(BackendError, match="let one response see another"):
             check_architecture(config)
+
+
+def test_a_model_that_was_not_set_up_for_rows_is_refused(families):
+    model = by_segments(deepcopy(families["llama"]))
+    with pytest.raises(ValueError, match="segments"):
+        model(torch.tensor([[5, 6, 7]]))
+
+
+def test_a_row_is_its_own_copy_on_another_device(families):
+    row = pack(random_groups(3, 2))
+    moved = row.to(torch.device("cpu"))
+    assert replace(moved, segments=row.segments).ids.equal(row.ids)

@@ -40,19 +40,51 @@ def test_a_reward_does_not_depend_on_what_else_is_in_the_batch(folder):
     assert len({round(r, 3) for r in together}) > 1
 
 
-def test_the_last_token_is_the_one_that_is_read(folder):
-    """transformers takes the last token that is not padding; pad = end would make it the one before."""
-    scorer = RewardModel(folder)
-    conversation = (Turn("client", "tired"),)
-    row = scorer.tokenizer("x", add_special_tokens=False)["input_ids"]
-    from psychocounsel.models.encoding import encode_prompt, encode_response
+def test_transformers_own_classifier_says_the_same(folder):
+    """The folder is a sequence classifier for anybody; ours reads the same token, in packed rows, in float32 to 1e-5."""
+    from transformers import AutoModelForSequenceClassification
 
-    ids = encode_prompt(scorer.tokenizer, conversation, 99)[0] + encode_response(scorer.tokenizer, "x")
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        hidden = scorer.model.model(torch.tensor([ids])).last_hidden_state[0, -1]
-        expected = float(scorer.model.score(hidden))
-    assert len(ids) > len(row)
-    assert scorer.score([conversation], ["x"])[0] == pytest.approx(expected, abs=0.01)
+    from psychocounsel.models.encoding import encode_prompt, encode_response
+    from psychocounsel.models.scoring import score_groups
+
+    scorer = RewardModel(folder)
+    plain = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    texts = [
+        ("tired", ["x", "What would you like?"]),
+        ("sister " * 20, ["work"]),
+        ("I feel", ["so " * n for n in range(1, 9)]),
+    ]
+    groups = [
+        (
+            encode_prompt(scorer.tokenizer, (Turn("client", p),), 99)[0],
+            [encode_response(scorer.tokenizer, r) for r in rs],
+        )
+        for p, rs in texts
+    ]
+    for row_tokens in (1, 60, 4096):
+        found = score_groups(scorer.model, groups, scorer.tokenizer.pad_token_id, row_tokens, precise=True)
+        for (prompt, branches), rewards in zip(groups, found, strict=True):
+            for branch, (reward, principles) in zip(branches, rewards, strict=True):
+                with torch.inference_mode():
+                    expected = float(plain(torch.tensor([[*prompt, *branch]])).logits)
+                assert reward == pytest.approx(expected, rel=1e-5, abs=1e-5)
+                assert principles == []
+
+
+def test_principle_heads_come_back_from_the_folder(folder, tmp_path):
+    from psychocounsel.models.rewards import load_reward_model, new_reward_model
+
+    made = new_reward_model(str(folder), 0, ["empathy", "safety"], [3.0, 1.0]).eval()
+    made.save_pretrained(tmp_path)
+    RewardModel(folder).tokenizer.save_pretrained(tmp_path)
+    assert torch.equal(load_reward_model(tmp_path).levels.weight, made.levels.weight)
+    scorer = RewardModel(tmp_path)
+    scored = scorer.score_all([(Turn("client", "tired"),)] * 2, ["x", "What would you like?"])
+    for one in scored:
+        assert list(one.principles) == ["empathy", "safety"]
+        assert all(1 <= level <= 5 for level in one.principles.values())
+        mean = 0.75 * one.principles["empathy"] + 0.25 * one.principles["safety"]
+        assert one.reward == pytest.approx(3 * mean, abs=0.01)
 
 
 def test_what_is_no_reward_model_is_refused(tmp_path):

@@ -6,16 +6,20 @@ import json
 
 import pytest
 
+from psychocounsel.backends.reward_model import Scored
 from psychocounsel.reward.score import AT_ONCE, scored
 
 
 class Counts:
     """In place of a model, so that an answer can be told from its neighbours: the real one is tested beside this."""
 
-    spec = "counts"
+    principles = ("empathy",)
 
-    def score(self, conversations, responses):
-        return [len(c) * 1000 + len(r) for c, r in zip(conversations, responses, strict=True)]
+    def score_all(self, conversations, responses):
+        return [
+            Scored(len(c) * 1000 + len(r), {"empathy": 1 + len(r) % 5} if len(r) % 2 else {})
+            for c, r in zip(conversations, responses, strict=True)
+        ]
 
 
 def lines(*rows):
@@ -27,6 +31,9 @@ def test_rewards_come_back_in_order_with_their_ids():
     out = [json.loads(line) for line, good in scored(lines(*rows), Counts()) if good]
     assert [row["id"] for row in out] == [row["id"] for row in rows]
     assert [row["reward"] for row in out] == [1000 + len(row["response"]) for row in rows]
+    for row, asked in zip(out, rows, strict=True):
+        length = len(asked["response"])
+        assert row.get("principles") == ({"empathy": 1 + length % 5} if length % 2 else None)
 
 
 def test_earlier_turns_are_read():

@@ -68,11 +68,12 @@ def test_the_scalar_head_is_the_weighted_mean_of_what_was_learned(base, tmp_path
     path, tokenizer = base
     groups = rated_groups(tokenizer, *world(), RUBRIC.keys, Limits(100, 100))
     section = WarmStart(epochs=10, learning_rate=0.005, batch=8)
-    warmed = learn_ratings(path, groups, tokenizer, section, tmp_path, 3, silent)
+    warmed = learn_ratings(str(path), groups, tokenizer, section, tmp_path, 3, silent)
     model = AutoModelForSequenceClassification.from_pretrained(str(path), num_labels=1)
     model.config.pad_token_id = tokenizer.pad_token_id
     put_into(model, warmed, RUBRIC)
     good, bad = (torch.tensor([[*groups[i].group.prompt, *groups[i].group.branches[0]]]) for i in (1, 0))
+    warmed.set_attn_implementation("sdpa")  # it was set up for packed rows
     with torch.inference_mode():
         heads = warmed.eval()(good).logits.mean()
         assert float(model.eval()(good).logits) == pytest.approx(SCALE * float(heads), rel=0.02)

@@ -34,7 +34,8 @@ def measure_policy(policy: Path, run: Path, recipe: Recipe) -> dict[str, Any]:
     """
     from psychocounsel.backends.reward_model import RewardModel
     from psychocounsel.backends.transformers_local import LocalPolicy, load_causal
-    from psychocounsel.models.logprobs import response_logprobs
+    from psychocounsel.models.attention import for_rows
+    from psychocounsel.models.reference import response_logprobs
 
     limits = recipe.base
     speeches = [s for s in read_records(run / layout.SPEECHES, ClientSpeech) if s.split == "dev"]
@@ -53,8 +54,8 @@ def measure_policy(policy: Path, run: Path, recipe: Recipe) -> dict[str, Any]:
     prompts = [encode_prompt(local.tokenizer, c, limits.max_prompt)[0] for c, _ in answered]
     responses = [encode_response(local.tokenizer, t) for _, t in answered]
     pad = local.tokenizer.pad_token_id
-    own = response_logprobs(local.model, prompts, responses, pad)
-    base = response_logprobs(load_causal(run / layout.BASE_MODEL), prompts, responses, pad)
+    own = response_logprobs(for_rows(local.model), prompts, responses, pad)
+    base = response_logprobs(for_rows(load_causal(run / layout.BASE_MODEL)), prompts, responses, pad)
     return {
         "asked": len(speeches),
         "n": len(answered),

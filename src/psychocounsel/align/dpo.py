@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from psychocounsel.artifacts import Step, write_json
 from psychocounsel.errors import TooLittleDataError
 from psychocounsel.hyperparameters import Dpo
 from psychocounsel.models import runtime
-from psychocounsel.models.encoding import EncodedPairs, Limits, encode_pairs
+from psychocounsel.models.encoding import EncodedPair, EncodedPairs, Limits, encode_pairs
 from psychocounsel.progress import Tick
 from psychocounsel.recipe import Recipe
 from psychocounsel.records import PreferencePair, content_seed
@@ -27,41 +28,42 @@ def train_dpo(
     seed: int,
     into: Path,
     tick: Tick,
+    store: Path,
+    dev: Sequence[EncodedPair] = (),
 ) -> dict[str, Any]:
-    """Train the policy in folder `policy` against `reference` and save it `into`. Returns counts and curves."""
-    from transformers import TrainingArguments
+    """Train the policy in folder `policy` against `reference` and save it `into`. Returns counts and curves.
 
+    `store` keeps the reference's log-probabilities; `dev` pairs choose the checkpoint where the recipe says so.
+    """
     from psychocounsel.backends.transformers_local import load_causal, load_tokenizer
-    from psychocounsel.models.attention import for_cpu
-    from psychocounsel.models.branches import Group, check_architecture, reference_logprobs
-    from psychocounsel.models.preference import GroupCollator, SharedDpoTrainer, group_dataset
-    from psychocounsel.models.training import arguments, train
+    from psychocounsel.models.attention import for_rows
+    from psychocounsel.models.branches import Group, check_architecture
+    from psychocounsel.models.preference import Example, SharedDpoTrainer
+    from psychocounsel.models.preflight import check_encoded, check_first_step
+    from psychocounsel.models.reference import cached_logprobs, weights_digest
+    from psychocounsel.models.training import fit
 
-    tokenizer, model = load_tokenizer(policy), load_causal(policy).train()
-    check_architecture(model.config)
-    for_cpu(model)
-    groups = [Group(pair.prompt, (pair.chosen, pair.rejected)) for pair in encoded.pairs]
-    fixed = reference_logprobs(for_cpu(load_causal(reference)), groups, tokenizer.pad_token_id)
-    trainer = SharedDpoTrainer(
-        beta=section.beta,
-        sft=section.sft,
-        model=model,
-        args=TrainingArguments(**arguments(section, scratch, seed, len(groups))),
-        train_dataset=group_dataset(groups, fixed),
-        data_collator=GroupCollator(tokenizer.pad_token_id),
-        processing_class=tokenizer,
-    )
-    log = [row for row in train(trainer, scratch, tick) if "loss" in row]
-    trainer.model.save_pretrained(into)
-    tokenizer.save_pretrained(into)
-    return {
-        "pairs": len(encoded.pairs),
-        "dropped_too_long": encoded.dropped,
-        "prompts_truncated": encoded.truncated,
-        "steps": trainer.state.global_step,
-        "loss": [(row["step"], row["loss"]) for row in log],
-        "reward_margin": [(row["step"], row.get("rewards/margins")) for row in log],
-        "reward_accuracy": [(row["step"], row.get("rewards/accuracies")) for row in log],
+    tokenizer = load_tokenizer(policy)
+    check_encoded(tokenizer, [*encoded.pairs, *dev])
+    pairs = [*encoded.pairs, *(dev if section.best_by_dev else [])]
+    groups = [Group(pair.prompt, (pair.chosen, pair.rejected)) for pair in pairs]
+    pad, digest, fixed = tokenizer.pad_token_id, weights_digest(reference), load_causal(reference, section.lora)
+    check_architecture(fixed.config)
+    fixed = for_rows(fixed)
+    logprobs = cached_logprobs(fixed, groups, pad, section.row_tokens, store, digest, tick)
+    del fixed  # training needs the memory
+    model = load_causal(policy, section.lora)
+    examples = [Example(g, {"reference": two}) for g, two in zip(groups, logprobs, strict=True)]
+    learnt, held = examples[: len(encoded.pairs)], examples[len(encoded.pairs) :]
+    if policy == reference:
+        check_first_step(for_rows(model), learnt, pad)
+    fitted = fit(SharedDpoTrainer, model, tokenizer, section, learnt, scratch, seed, tick, dev=held)
+    fitted.save(into)
+    return encoded.counts | {
+        "steps": fitted.steps,
+        "loss": fitted.curve("loss"),
+        "reward_margin": fitted.curve("rewards/margins"),
+        "reward_accuracy": fitted.curve("rewards/accuracies"),
     }
 
 
@@ -70,15 +72,17 @@ def make_dpo(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     runtime.prepare()
     from psychocounsel.backends.transformers_local import load_tokenizer
 
-    pairs = [p for p in read_records(run / layout.PAIRS, PreferencePair) if p.split == "train"]
-    tokenizer = load_tokenizer(run / layout.BASE_MODEL)
-    encoded = encode_pairs(tokenizer, pairs, Limits(recipe.base.max_prompt, recipe.base.max_response))
+    pairs = read_records(run / layout.PAIRS, PreferencePair)
+    tokenizer, limits = load_tokenizer(run / layout.BASE_MODEL), Limits.of(recipe.base)
+    encoded = encode_pairs(tokenizer, [p for p in pairs if p.split == "train"], limits)
     if not encoded.pairs:
-        raise TooLittleDataError(f"align: all {len(pairs)} train pairs were dropped as longer than base.max_response.")
+        raise TooLittleDataError("align: all train pairs were dropped; base.max_prompt or max_response is too low.")
+    dev = encode_pairs(tokenizer, [p for p in pairs if p.split == "dev"], limits).pairs
     base, section = run / layout.BASE_MODEL, recipe.align.dpo
     seed = content_seed("dpo", recipe.seed)
     into = run / layout.DPO_MODEL
-    step.counts = train_dpo(base, base, encoded, section, step.scratch, seed, into, tick)
+    store = run / layout.REFERENCE_CACHE
+    step.counts = train_dpo(base, base, encoded, section, step.scratch, seed, into, tick, store, dev)
     development = {"base": measure_policy(base, run, recipe), "dpo": measure_policy(into, run, recipe)}
     write_json(step.folder / "development.json", development)
     step.counts["development"] = development

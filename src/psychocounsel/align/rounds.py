@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +16,19 @@ from psychocounsel import layout
 from psychocounsel.align.development import measure_policy, repeats
 from psychocounsel.align.dpo import train_dpo
 from psychocounsel.artifacts import Step, write_json
-from psychocounsel.backends.protocols import Completion
+from psychocounsel.backends.protocols import Policy
 from psychocounsel.errors import TooLittleDataError
 from psychocounsel.models import runtime
 from psychocounsel.models.encoding import EncodedPair, EncodedPairs, encode_prompt, encode_response
 from psychocounsel.progress import Tick
+from psychocounsel.hyperparameters import Iterate
 from psychocounsel.recipe import Recipe
 from psychocounsel.records import ClientSpeech, content_seed
 from psychocounsel.tables import read_records, write_records
+
+
+AT_ONCE = 256
+"""Speeches whose candidates are sampled before they are written down: what a kill can cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,7 @@ def make_round(number: int, step: Step, run: Path, recipe: Recipe, tick: Tick) -
 
     section = recipe.align.iterate
     policy = _previous(run, number)
-    candidates = _sample(policy, number, run, recipe)
+    candidates = _sample(policy, number, run, recipe, step.scratch / "candidates", tick)
     write_records(step.folder / "candidates.parquet", Candidate, candidates)
     tokenizer = load_tokenizer(policy)
     speech_of = {s.id: s for s in read_records(run / layout.SPEECHES, ClientSpeech)}
@@ -90,7 +98,9 @@ def make_round(number: int, step: Step, run: Path, recipe: Recipe, tick: Tick) -
     into = step.folder / "model"
     reference = policy if section.reference == "previous" else run / layout.BASE_MODEL
     seed = content_seed("round", recipe.seed, number)
-    counts = train_dpo(policy, reference, EncodedPairs(pairs, 0, 0), section, step.scratch, seed, into, tick)
+    counts = train_dpo(
+        policy, reference, EncodedPairs(pairs), section, step.scratch, seed, into, tick, run / layout.REFERENCE_CACHE
+    )
     development = measure_policy(into, run, recipe)
     write_json(step.folder / "development.json", development)
     step.counts = counts | {
@@ -101,42 +111,70 @@ def make_round(number: int, step: Step, run: Path, recipe: Recipe, tick: Tick) -
     }
 
 
-def _sample(policy: Path, number: int, run: Path, recipe: Recipe) -> list[Candidate]:
+def _sample(folder: Path, number: int, run: Path, recipe: Recipe, scratch: Path, tick: Tick) -> list[Candidate]:
+    from psychocounsel.backends import open_policy
     from psychocounsel.backends.reward_model import RewardModel
-    from psychocounsel.backends.transformers_local import LocalPolicy
 
     section, limits = recipe.align.iterate, recipe.base
     speeches = [s for s in read_records(run / layout.SPEECHES, ClientSpeech) if s.split == "train"]
     speeches.sort(key=lambda s: content_seed("round speeches", recipe.seed, number, s.id))
     speeches = speeches[: section.speeches]
-    local = LocalPolicy(
-        policy, temperature=section.temperature, max_prompt=limits.max_prompt, max_tokens=limits.max_response
+    policy = open_policy(
+        folder,
+        section.engine,
+        temperature=section.temperature,
+        max_prompt=limits.max_prompt,
+        max_tokens=limits.max_response,
     )
     seeds = [
         [content_seed("candidate", recipe.seed, number, s.id, k) for k in range(section.candidates)] for s in speeches
     ]
     brief = round(section.limited * len(speeches))
-    flat: list[tuple[ClientSpeech, int, Completion, int | None]] = []
-    for part, max_words in ((slice(None, brief), recipe.max_words), (slice(brief, None), None)):
-        groups = local.candidates([s.conversation for s in speeches[part]], seeds[part], max_words)
-        for speech, group in zip(speeches[part], groups, strict=True):
-            flat += [(speech, k, completion, max_words) for k, completion in enumerate(group)]
-    good = [(s, c.text) for s, _, c, _ in flat if not c.error]
+    drawn: list[Candidate] = []
+    for part, max_words in ((range(brief), recipe.max_words), (range(brief, len(speeches)), None)):
+        for start in range(part.start, part.stop, AT_ONCE):
+            at = slice(start, min(start + AT_ONCE, part.stop))
+            drawn += _kept(
+                scratch / f"drawn-{start}.parquet", partial(_draw, policy, speeches[at], seeds[at], max_words)
+            )
+            tick(at.stop, len(speeches), "sampling")
+    conversation_of = {s.id: s.conversation for s in speeches}
+    good = [c for c in drawn if not c.error]
     scorer = RewardModel(run / layout.REWARD_MODEL, max_prompt=limits.max_prompt)
-    rewards = iter(scorer.score([s.conversation for s, _ in good], [t for _, t in good]))
-    scored = [
-        Candidate(s.id, k, c.text, float("nan") if c.error else next(rewards), "", c.error, words)
-        for s, k, c, words in flat
+    rewards = iter(scorer.score([conversation_of[c.speech_id] for c in good], [c.text for c in good]))
+    scored = [c if c.error else replace(c, reward=next(rewards)) for c in drawn]
+    return _with_roles(scored, section)
+
+
+def _draw(
+    policy: Policy,
+    speeches: Sequence[ClientSpeech],
+    seeds: Sequence[Sequence[int]],
+    max_words: int | None,
+) -> list[Candidate]:
+    groups = policy.candidates([s.conversation for s in speeches], seeds, max_words)
+    return [
+        Candidate(speech.id, k, c.text, math.nan, "", c.error, max_words)
+        for speech, group in zip(speeches, groups, strict=True)
+        for k, c in enumerate(group)
     ]
-    return _with_roles(scored, section.candidates, section.repeat)
 
 
-def _with_roles(candidates: list[Candidate], group: int, repeat: int) -> list[Candidate]:
+def _kept(file: Path, make: Callable[[], list[Candidate]]) -> list[Candidate]:
+    """Return what a kill left of a part, or make it."""
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_records(file, Candidate, make())
+    return read_records(file, Candidate)
+
+
+def _with_roles(candidates: list[Candidate], section: Iterate) -> list[Candidate]:
     result = []
-    for start in range(0, len(candidates), group):
-        rows = candidates[start : start + group]
+    for start in range(0, len(candidates), section.candidates):
+        rows = candidates[start : start + section.candidates]
         answered = [i for i, c in enumerate(rows) if not c.error]
-        choice = best_and_worst([rows[i].text for i in answered], [rows[i].reward for i in answered], repeat)
+        rewards = [rows[i].reward - section.length_penalty * len(rows[i].text.split()) for i in answered]
+        choice = best_and_worst([rows[i].text for i in answered], rewards, section.repeat)
         roles = {} if isinstance(choice, str) else {answered[choice[0]]: "best", answered[choice[1]]: "worst"}
         result += [replace(c, role=roles.get(i, "")) for i, c in enumerate(rows)]
     return result

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
 
 from psychocounsel.backends.calls.connection import Connections, check_egress
 from psychocounsel.backends.protocols import (
@@ -11,6 +13,7 @@ from psychocounsel.backends.protocols import (
     Generator,
     Judge,
     PairVerdict,
+    Policy,
     PrincipleScore,
     Scorer,
     compare_all,
@@ -27,6 +30,7 @@ __all__ = [
     "Generator",
     "Judge",
     "PairVerdict",
+    "Policy",
     "PrincipleScore",
     "Scorer",
     "check_egress",
@@ -34,6 +38,7 @@ __all__ = [
     "expand_pool",
     "open_generator",
     "open_judge",
+    "open_policy",
     "rate_all",
 ]
 
@@ -79,6 +84,21 @@ def expand_pool(pool: Sequence[PoolMember]) -> list[PoolMember]:
     if repeated:
         raise BackendError(f"generate.pool names {', '.join(repeated)} more than once.")
     return members
+
+
+def open_policy(folder: Path, engine: str, *, temperature: float, max_prompt: int, max_tokens: int) -> Policy:
+    """Open the model in a folder for sampling. `engine`: transformers, vllm, or auto, vLLM where it and a GPU are."""
+    if engine == "auto":
+        import torch
+
+        engine = "vllm" if torch.cuda.is_available() and find_spec("vllm") else "transformers"
+    if engine == "vllm":
+        from psychocounsel.backends.vllm_local import VllmPolicy
+
+        return VllmPolicy(folder, temperature=temperature, max_prompt=max_prompt, max_tokens=max_tokens)
+    from psychocounsel.backends.transformers_local import LocalPolicy
+
+    return LocalPolicy(folder, temperature=temperature, max_prompt=max_prompt, max_tokens=max_tokens)
 
 
 def open_judge(

@@ -63,6 +63,18 @@ class PairVerdict:
     by_principle: dict[str, Verdict]
 
 
+class Policy(Protocol):
+    """Answers each conversation several times over."""
+
+    spec: str
+
+    def candidates(
+        self, conversations: Sequence[Conversation], seeds: Sequence[Sequence[int]], max_words: int | None = None
+    ) -> list[list[Completion]]:
+        """Answer each conversation once for every seed of its group."""
+        ...
+
+
 class Judge(Protocol):
     """Reads a conversation and responses, never who wrote them."""
 

@@ -1,63 +1,61 @@
-"""A reward model in a folder, loaded by `transformers` as a one-label sequence classifier, as a scorer."""
+"""A reward model in a folder as a scorer: what `reward` made, or any one-label sequence classifier."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from psychocounsel.backends.transformers_local import load_tokenizer
-from psychocounsel.errors import BackendError
 from psychocounsel.models import runtime
 from psychocounsel.models.encoding import encode_prompt, encode_response
 from psychocounsel.records import Conversation
 
 
+class Scored(NamedTuple):
+    """What a reward model says of one response."""
+
+    reward: float
+    """In nats: a difference of rewards of two responses to one prompt is a log-odds of being preferred."""
+    principles: dict[str, float]
+    """Principle key to its expected rating, 1 to 5; empty where the model has no such heads."""
+
+
 class RewardModel:
-    """Conversation and response to a reward, in nats: a difference of rewards is a log-odds of being preferred."""
+    """Conversation and response to a reward. Responses to one prompt share it: it is computed once for all of them."""
 
-    def __init__(self, folder: Path, *, max_prompt: int = 192, batch: int = 64) -> None:
+    def __init__(self, folder: Path, *, max_prompt: int = 192, row_tokens: int = 4096) -> None:
         runtime.prepare()
-        import torch
-        from transformers import AutoModelForSequenceClassification
-
-        from psychocounsel.models.attention import for_cpu
+        from psychocounsel.models.rewards import load_reward_model
 
         self.spec = f"reward/{folder}"
         self.tokenizer = load_tokenizer(folder)
-        try:
-            model = AutoModelForSequenceClassification.from_pretrained(str(folder), dtype=torch.float32)
-        except (OSError, ValueError) as error:
-            raise BackendError(f"no reward model can be loaded from {folder}: {str(error).splitlines()[0]}") from None
-        if model.config.num_labels != 1:
-            raise BackendError(f"{folder} has {model.config.num_labels} labels; a reward model has one.")
-        # transformers finds the last token of a row by its pad id; were it the end token, the wrong one would be read.
-        model.config.pad_token_id = self.tokenizer.pad_token_id
-        self.model = for_cpu(model).eval()
+        self.model = load_reward_model(folder)
+        self.principles: list[str] = getattr(self.model.config, "principles", [])
         self.max_prompt = max_prompt
-        self.batch = batch
+        self.row_tokens = row_tokens
 
     def score(self, conversations: Sequence[Conversation], responses: Sequence[str]) -> list[float]:
         """Return one reward for each response, in order."""
-        import torch
+        return [scored.reward for scored in self.score_all(conversations, responses)]
 
-        from psychocounsel.models.branches import round_up
+    def score_all(self, conversations: Sequence[Conversation], responses: Sequence[str]) -> list[Scored]:
+        """Return reward and principle scores of each response, in order."""
+        from psychocounsel.models.scoring import score_groups
 
-        rows = [
-            encode_prompt(self.tokenizer, conversation, self.max_prompt)[0] + encode_response(self.tokenizer, response)
-            for conversation, response in zip(conversations, responses, strict=True)
+        prompts: dict[Conversation, list[int]] = {}
+        for number, conversation in enumerate(conversations):
+            prompts.setdefault(conversation, []).append(number)
+        groups = [
+            (
+                encode_prompt(self.tokenizer, conversation, self.max_prompt)[0],
+                [encode_response(self.tokenizer, responses[i]) for i in members],
+            )
+            for conversation, members in prompts.items()
         ]
-        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        rewards = [0.0] * len(rows)
-        for start in range(0, len(order), self.batch):
-            part = order[start : start + self.batch]
-            longest = round_up(max(len(rows[i]) for i in part), 32)
-            ids = torch.full((len(part), longest), self.tokenizer.pad_token_id)
-            mask = torch.zeros((len(part), longest), dtype=torch.long)
-            for k, i in enumerate(part):
-                ids[k, : len(rows[i])] = torch.tensor(rows[i])
-                mask[k, : len(rows[i])] = 1
-            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-                logits = self.model(input_ids=ids, attention_mask=mask, use_cache=False).logits
-            for i, reward in zip(part, logits.float().squeeze(-1).tolist(), strict=True):
-                rewards[i] = reward
-        return rewards
+        found = score_groups(self.model, groups, self.tokenizer.pad_token_id, self.row_tokens)
+        result: list[Scored | None] = [None] * len(responses)
+        for members, outcomes in zip(prompts.values(), found, strict=True):
+            for i, (reward, levels) in zip(members, outcomes, strict=True):
+                result[i] = Scored(reward, dict(zip(self.principles, levels, strict=True)))
+        return [scored for scored in result if scored is not None]

@@ -79,6 +79,15 @@ def open_encoder(model: str | None = None) -> SentenceEncoder:
         ) from None
 
 
+def weights_folder() -> str:
+    """Return the folder, or hub name, of all-MiniLM-L6-v2. Raises MissingExtraError where it is not on this machine."""
+    folder = packaged()
+    if folder is not None:
+        return str(checked(folder))
+    open_encoder()  # in a hub cache, or the error that says how to get it
+    return HUB_NAME
+
+
 def packaged() -> Path | None:
     """Return the model's folder in the installed package, or None. Does not import the package."""
     spec = find_spec(PACKAGE)

@@ -9,6 +9,7 @@ from typing import Any
 from psychocounsel.backends.asking import completion
 from psychocounsel.backends.protocols import Completion
 from psychocounsel.errors import BackendError
+from psychocounsel.hyperparameters import Lora
 from psychocounsel.models import runtime
 from psychocounsel.models.encoding import check_tokenizer, encode_prompt
 from psychocounsel.records import Conversation
@@ -23,21 +24,47 @@ def load_tokenizer(folder: Path) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(str(folder))
     except (OSError, ValueError) as error:
         raise BackendError(f"no tokenizer can be loaded from {folder}: {str(error).splitlines()[0]}") from None
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
+        _reserve_pad(tokenizer)
     check_tokenizer(tokenizer)
     return tokenizer
 
 
-def load_causal(folder: Path) -> Any:
-    """Load a causal model in float32 for this machine, in evaluation mode. Raises BackendError where it cannot be."""
+RESERVED = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<|vision_pad|>", "<unk>")
+"""Tokens of published vocabularies that no text is encoded as, so that one of them can be padding. Llama's instruct
+models ship without a pad token, and their end token must not be it."""
+
+
+def _reserve_pad(tokenizer: Any) -> None:
+    known = tokenizer.get_vocab()
+    for token in RESERVED:
+        if token in known and known[token] != tokenizer.eos_token_id:
+            tokenizer.pad_token = token
+            return
+
+
+def load_causal(folder: Path, lora: Lora | None = None) -> Any:
+    """Load a causal model for this machine, in evaluation mode. Raises BackendError where it cannot be.
+
+    In float32, or where an adapter is to be trained beside weights that stay as they are, in bf16 or four bits.
+    """
     runtime.prepare()
-    import torch
     from transformers import AutoModelForCausalLM
 
+    from psychocounsel.models.adapters import frozen_in
+
     try:
-        model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32)
+        model = AutoModelForCausalLM.from_pretrained(str(folder), **frozen_in(lora))
     except (OSError, ValueError) as error:
         raise BackendError(f"no causal model can be loaded from {folder}: {str(error).splitlines()[0]}") from None
-    return model.eval()
+    return model.eval() if lora and lora.quantised else on_device(model.eval())
+
+
+def on_device(model: Any) -> Any:
+    """Move a model to the GPU if there is one."""
+    import torch
+
+    return model.to("cuda") if torch.cuda.is_available() else model
 
 
 class LocalPolicy:

@@ -13,14 +13,17 @@ from typing import Any
 
 from psychocounsel import layout
 from psychocounsel.artifacts import Step
-from psychocounsel.errors import TooLittleDataError
+from psychocounsel.errors import InputError, TooLittleDataError
 from psychocounsel.models import runtime
-from psychocounsel.models.branches import BRANCHES, Group, check_architecture
+from psychocounsel.models.branches import Group, check_architecture
 from psychocounsel.models.encoding import BRIEFLY, Limits, encode_prompt, encode_response
 from psychocounsel.progress import Tick
 from psychocounsel.recipe import Recipe
 from psychocounsel.records import ClientSpeech, Response, content_seed
 from psychocounsel.tables import read_records
+
+BRANCHES = 4
+"""Responses to a prompt that learn together."""
 
 Asked = tuple[str, int | None]
 """Speech id, and the words its responses were asked to keep within."""
@@ -35,10 +38,15 @@ def encode_groups(
     dropped = truncated = 0
     for (speech_id, max_words), group in texts.items():
         responses = [encode_response(tokenizer, text) for text in group]
-        fitting = [r for r in responses if len(r) <= limits.response]
+        prompt, cut = encode_prompt(tokenizer, speech_of[speech_id].conversation, limits.prompt, max_words)
+        fitting = [r for r in responses if len(r) <= limits.response and not (cut and limits.too_long == "drop")]
         dropped += len(responses) - len(fitting)
+        if limits.too_long == "error" and (cut or len(fitting) < len(responses)):
+            raise InputError(
+                f"speech {speech_id}: its prompt or a response is over base.max_prompt or "
+                "base.max_response, and base.too_long is error. Raise the limit, or let it drop."
+            )
         if fitting:
-            prompt, cut = encode_prompt(tokenizer, speech_of[speech_id].conversation, limits.prompt, max_words)
             truncated += cut
             groups += [Group(prompt, fitting[at : at + BRANCHES]) for at in range(0, len(fitting), BRANCHES)]
     return groups, dropped, truncated
@@ -47,15 +55,23 @@ def encode_groups(
 def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     """Write `model/`."""
     runtime.prepare()
-    from transformers import TrainingArguments
-
     from psychocounsel.backends.transformers_local import load_causal, load_tokenizer
     from psychocounsel.base.made import make_model, make_tokenizer
-    from psychocounsel.models.attention import for_cpu
-    from psychocounsel.models.preference import GroupCollator, SharedSftTrainer, group_dataset
-    from psychocounsel.models.training import arguments, train
+    from psychocounsel.models.preference import Example, SharedSftTrainer
+    from psychocounsel.models.training import fit
 
     section = recipe.base
+    if not section.epochs and section.model is not None:
+        tokenizer, model = load_tokenizer(Path(section.model)), load_causal(Path(section.model))
+        check_architecture(model.config)
+        model.save_pretrained(run / layout.BASE_MODEL)
+        tokenizer.save_pretrained(run / layout.BASE_MODEL)
+        step.counts = {
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "vocabulary": len(tokenizer),
+            "steps": 0,
+        }
+        return
     speeches = [s for s in read_records(run / layout.SPEECHES, ClientSpeech) if s.split == "train"]
     learnt = {s.id for s in speeches}
     texts: dict[Asked, list[str]] = defaultdict(list)
@@ -74,30 +90,19 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     else:
         tokenizer, model = load_tokenizer(Path(section.model)), load_causal(Path(section.model)).train()
     check_architecture(model.config)
-    for_cpu(model)
-    groups, dropped, truncated = encode_groups(
-        tokenizer, speeches, texts, Limits(section.max_prompt, section.max_response)
-    )
+    groups, dropped, truncated = encode_groups(tokenizer, speeches, texts, Limits.of(section))
     if not groups:
         raise TooLittleDataError(
             f"base: all {count} responses are longer than base.max_response={section.max_response}."
         )
-    trainer = SharedSftTrainer(
-        model=model,
-        args=TrainingArguments(**arguments(section, step.scratch, seed, len(groups))),
-        train_dataset=group_dataset(groups),
-        data_collator=GroupCollator(tokenizer.pad_token_id),
-        processing_class=tokenizer,
-    )
-    log = train(trainer, step.scratch, tick)
-    trainer.model.save_pretrained(run / layout.BASE_MODEL)
-    tokenizer.save_pretrained(run / layout.BASE_MODEL)
+    fitted = fit(SharedSftTrainer, model, tokenizer, section, [Example(g) for g in groups], step.scratch, seed, tick)
+    fitted.save(run / layout.BASE_MODEL)
     step.counts = {
         "responses": count,
         "dropped_too_long": dropped,
         "prompts_truncated": truncated,
-        "parameters": sum(p.numel() for p in trainer.model.parameters()),
+        "parameters": sum(p.numel() for p in fitted.model.parameters()),
         "vocabulary": len(tokenizer),
-        "steps": trainer.state.global_step,
-        "loss": [(row["step"], row["loss"]) for row in log if "loss" in row],
+        "steps": fitted.steps,
+        "loss": fitted.curve("loss"),
     }

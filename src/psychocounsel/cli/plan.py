@@ -10,31 +10,60 @@ from rich.console import Console
 from rich.table import Table
 
 from psychocounsel import pipeline
+from psychocounsel.cli.forecast import print_forecast
 from psychocounsel.cli.options import JsonFlag, Overrides, RecipePath
 from psychocounsel.costs import Cost, check_offline, costs, used_specs
-from psychocounsel.recipe import load_recipe
+from psychocounsel.errors import InputError
+from psychocounsel.forecast import forecast
+from psychocounsel.recipe import Recipe, load_recipe
 
 
 def plan(recipe: RecipePath, overrides: Overrides = None, as_json: JsonFlag = False) -> None:
-    """Check a recipe; show what would run and what is already done. Writes nothing."""
+    """Check a recipe; show what would run, what is done, and what it will take. Writes nothing."""
     loaded = load_recipe(recipe, overrides)
     check_offline(loaded)
     planned = pipeline.plan(loaded)
-    asked = costs(loaded) if used_specs(loaded) else []
+    asked, left_out = _asked(loaded)
+    training = forecast(loaded)
     if as_json:
         steps = [{"name": p.spec.name, "done": p.done, "why": p.why} for p in planned]
-        print(json.dumps({"output": str(loaded.output), "steps": steps, "calls": [asdict(cost) for cost in asked]}))
+        calls = [asdict(cost) for cost in asked]
+        told = {"output": str(loaded.output), "steps": steps, "calls": calls, "calls_left_out": left_out}
+        print(json.dumps(told | {"training": training.as_dict()}))
         return
     table = Table(title=f"{loaded.name}, into {loaded.output}", title_justify="left")
     for column in ("step", "state", "why", "reads"):
         table.add_column(column, overflow="fold")
     for p in planned:
         state = "[green]done[/]" if p.done else "will run"
-        table.add_row(p.spec.name, state, "" if p.done else p.why, ", ".join(p.spec.parents))
+        table.add_row(p.spec.name, state, "" if p.done else p.why, _reads(p.spec.parents))
     console = Console(file=sys.stdout)
     console.print(table)
+    print_forecast(console, training)
     if asked:
         print_costs(console, asked)
+    if left_out:
+        console.print(f"Calls to servers are left out: {left_out}", highlight=False, markup=False)
+
+
+def _reads(parents: tuple[str, ...]) -> str:
+    """Name the steps that one reads; of many rounds the first and the last."""
+    rounds = [name for name in parents if name.startswith("align/round-")]
+    if len(rounds) < 3:
+        return ", ".join(parents)
+    between = set(rounds[1:])
+    shown = [f"{name} to {rounds[-1].rpartition('-')[2]}" if name == rounds[0] else name for name in parents]
+    return ", ".join(name for name in shown if name not in between)
+
+
+def _asked(recipe: Recipe) -> tuple[list[Cost], str | None]:
+    """Return what servers will be asked, and why that is not known where the source cannot be read yet."""
+    if not used_specs(recipe):
+        return [], None
+    try:
+        return costs(recipe), None
+    except InputError as error:
+        return [], str(error)
 
 
 def print_costs(console: Console, asked: list[Cost]) -> None:

@@ -17,11 +17,17 @@ POLICIES = {"base": "base", "dpo": "+DPO", "dpo-iter": "+DPO-Iter"}
 
 
 def headline(run: Path, manifests: dict[str, Manifest]) -> dict[str, Any]:
-    """Return the figures of the tables as plain data."""
+    """Return the figures of the tables as plain data; None for what the run has not made."""
+
+    def read(name: str) -> Any:
+        return json.loads((run / name).read_text("utf-8")) if (run / name).is_file() else None
+
+    metrics = read(layout.REWARD_METRICS) if "reward" in manifests else None
     return {
-        "simulated": manifests["report"].simulated,
-        "reward": json.loads((run / layout.REWARD_METRICS).read_text("utf-8"))["overall"],
-        "win_rates": json.loads((run / layout.WIN_RATES).read_text("utf-8")),
+        "simulated": any(m.simulated for m in manifests.values()),
+        "reward": metrics and metrics["overall"],
+        "folds": read(layout.REWARD_FOLDS) if "reward" in manifests else None,
+        "win_rates": read(layout.WIN_RATES) if "evaluate" in manifests else None,
         "wall_seconds": {name: m.wall_seconds for name, m in manifests.items()},
         "peak_rss_bytes": max(m.peak_rss_bytes for m in manifests.values()),
     }
@@ -34,17 +40,41 @@ def print_results(console: Console, run: Path, manifests: dict[str, Manifest]) -
     if figures["simulated"]:
         console.print("[bold]SIMULATED[/]: responses, ratings and verdicts are by rule-based stand-ins, not by")
         console.print("people or language models. The figures show that the pipeline works, no more.\n")
-    console.print(_reward_table(figures["reward"]))
-    console.print(_win_table(figures["win_rates"]))
-    rates = figures["win_rates"]
-    console.print(f"judge {rates['judge']} (the data was labelled by {rates['labeller']}),", highlight=False)
-    console.print(
-        f"reference {rates['reference']}, at most {rates['max_words']} words when constrained.", highlight=False
-    )
+    if figures["reward"]:
+        console.print(_reward_table(figures["reward"]))
+    if figures["folds"]:
+        console.print(_fold_table(figures["folds"]))
+    if rates := figures["win_rates"]:
+        console.print(_win_table(rates))
+        console.print(f"judge {rates['judge']} (the data was labelled by {rates['labeller']}),", highlight=False)
+        console.print(
+            f"reference {rates['reference']}, at most {rates['max_words']} words when constrained.", highlight=False
+        )
     seconds = sum(figures["wall_seconds"].values())
     peak = figures["peak_rss_bytes"] / 2**30
     console.print(f"\n{seconds:.0f} s in all steps, {peak:.2f} GiB resident at most.", highlight=False)
-    console.print(f"Report: {run / layout.REPORT}", highlight=False, soft_wrap=True)
+    if "report" in manifests:
+        console.print(f"Report: {run / layout.REPORT}", highlight=False, soft_wrap=True)
+    else:
+        last = list(manifests)[-1]
+        console.print(f"The recipe ends with {last}: {run / last}", highlight=False, soft_wrap=True)
+
+
+FOLD_NAMES = {"ranking": "ranking accuracy, any two", "ranking_apart": "ranking accuracy, clearly apart"}
+
+
+def _fold_table(folds: dict[str, Any]) -> Table:
+    figures = folds["figures"]
+    first = next(iter(figures.values()))
+    title = f"Reward model on ratings: {folds['folds']}-fold cross-validation, {first['n']} responses"
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for name in ("value", "95 % interval"):
+        table.add_column(name, justify="right")
+    for name, figure in figures.items():
+        shown = FOLD_NAMES.get(name, name.replace("macro_f1/", "macro-F1, "))
+        table.add_row(shown, f"{figure['value']:.3f}", f"{figure['low']:.3f}-{figure['high']:.3f}")
+    return table
 
 
 def _reward_table(overall: dict[str, Any]) -> Table:

@@ -27,6 +27,8 @@ def score(
 ) -> None:
     """Score responses: a line of JSON with `id` and `reward` for each line, in order.
 
+    `principles` has the expected rating, 1 to 5, on each principle that the model has learned.
+
     `earlier` may hold turns before the prompt. Only differences between rewards mean something: for one prompt, the
     log-odds that one response is preferred to another.
     """

@@ -28,7 +28,7 @@ def run(recipe: RecipePath, overrides: Overrides = None, quiet: QuietFlag = Fals
         manifests = pipeline.run(loaded, listener)
     finally:
         listener.close()
-    report = loaded.output / layout.REPORT
+    report = loaded.output / (layout.REPORT if "report" in manifests else list(manifests)[-1])
     if as_json:
         print(json.dumps({"event": "finished", "report": str(report), **headline(loaded.output, manifests)}))
     elif quiet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
@@ -13,6 +14,9 @@ from psychocounsel.cli.options import JsonFlag, Overrides, QuietFlag, RecipePath
 from psychocounsel.costs import check_offline, check_servers
 from psychocounsel.recipe import load_recipe
 
+ShowBatch = Annotated[
+    bool, typer.Option("--show-batch", help="Check, show the first batch as the model reads it, and train nothing.")
+]
 ASKING = ("generate", "rate", "evaluate")
 """Stages that may ask servers."""
 HELP = {
@@ -46,8 +50,23 @@ def command(stage: str) -> Callable[..., None]:
             done = {name: m.counts for name, m in manifests.items() if name.partition("/")[0] == stage}
             print(json.dumps({"event": "finished", "counts": done}))
 
-    made.__doc__ = f"{HELP[stage]}\n\nThe stages before it must be done; `psychocounsel plan RECIPE` shows them."
-    return made
+    def trained(
+        recipe: RecipePath,
+        overrides: Overrides = None,
+        quiet: QuietFlag = False,
+        as_json: JsonFlag = False,
+        show_batch: ShowBatch = False,
+    ) -> None:
+        if not show_batch:
+            return made(recipe, overrides, quiet, as_json)
+        from psychocounsel.cli.batch import first_batch
+
+        for line in first_batch(load_recipe(recipe, overrides), stage):
+            print(line)
+
+    chosen = trained if stage in ("reward", "align") else made
+    chosen.__doc__ = f"{HELP[stage]}\n\nThe stages before it must be done; `psychocounsel plan RECIPE` shows them."
+    return chosen
 
 
 def add_to(app: typer.Typer) -> None:

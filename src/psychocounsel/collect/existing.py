@@ -35,7 +35,8 @@ def existing(
             response = Response.make(speech.id, given.model, text, draw, error)
             responses.setdefault(response.id, response)
             if given.ratings is not None and text:
-                _add(ratings, response, given, given.ratings, speech.source, rubric)
+                known = {k: v for k, v in given.ratings.items() if k in rubric.keys or not given.derived}
+                _add(ratings, response, given, known, speech.source, rubric)
     return list(responses.values()), list(ratings.values())
 
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from psychocounsel.models.branches import round_up
+from psychocounsel.models.attention import round_up
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,141 +1,241 @@
-"""The losses and the trainers that use them, fed by our one encode function.
+"""The trainers, on `transformers`' Trainer over packed rows that share their prompts.
 
-The reward trainer is TRL's. DPO and supervised fine-tuning are on `transformers`' Trainer over rows that share their
-prompt: the prompt is computed once, and the head runs on the wanted tokens only. TRL's loss is what ours is tested
-against.
+A step's examples come as one batch, are packed into rows, and each row is a forward and a backward. Losses are sums
+over the step's pairs (or tokens) divided by how many there are in all of its rows, so that packing changes nothing.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from datasets import Dataset
 from torch import Tensor
+from torch.utils.data import Dataset
 from transformers import Trainer
-from trl import RewardTrainer
 
-from psychocounsel.models.branches import IGNORED, Group, Laid, branch_lengths, branch_logprobs, lay_out, token_logprobs
-from psychocounsel.models.encoding import EncodedPair
-from psychocounsel.models.training import InEpochOrder
-
-
-def dpo_loss(chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, beta: float) -> Tensor:
-    """The sigmoid loss of DPO (Rafailov et al. 2023, equation 7), a value a pair.
-
-    Arguments are log p(response | prompt) in nats, [pairs], under the policy and under the reference.
-    """
-    return -F.logsigmoid(beta * ((chosen - ref_chosen) - (rejected - ref_rejected)))
+from psychocounsel.hyperparameters import Dpo, Reward
+from psychocounsel.models.branches import Group, Row, branch_sums, pack, rows_of, token_logprobs
+from psychocounsel.models.losses import bradley_terry, dpo_loss, level_loss
+from psychocounsel.models.rewards import rewarded
+from psychocounsel.models.training import EpochSampler
 
 
-def group_dataset(groups: Sequence[Group], reference: Sequence[Sequence[float]] | None = None) -> Dataset:
-    """Return groups as rows, with the reference's log-probabilities and the length that batches are grouped by."""
-    rows = [
-        {
-            "prompt": list(g.prompt),
-            "branches": [list(b) for b in g.branches],
-            "length": len(g.prompt) + sum(map(len, g.branches)),
-        }
-        for g in groups
-    ]
-    if reference is not None:
-        for row, logprobs in zip(rows, reference, strict=True):
-            row["reference"] = list(logprobs)
-    return Dataset.from_list(rows)
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A group, and numbers that its loss needs."""
+
+    group: Group
+    numbers: dict[str, Any] = field(default_factory=dict)
+    """Name to a list with an entry for each branch, or to one number for the group."""
 
 
-class GroupCollator:
-    """Lay a batch of groups out in tensors."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A row of a step's batch."""
 
-    def __init__(self, pad: int) -> None:
-        self.pad = pad
+    row: Row
+    numbers: dict[str, Tensor]
+    share: float
+    """Of the step's pairs or tokens."""
 
-    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        laid = lay_out([Group(r["prompt"], r["branches"]) for r in rows], self.pad)
-        batch: dict[str, Any] = {f.name: getattr(laid, f.name) for f in fields(laid)}
-        if "reference" in rows[0]:
-            batch["reference"] = torch.tensor([r["reference"] for r in rows])
-        return batch
+    def to(self, device: torch.device, **_: Any) -> Part:
+        return replace(self, row=self.row.to(device), numbers={k: v.to(device) for k, v in self.numbers.items()})
 
 
-class GroupTrainer(InEpochOrder, Trainer):  # type: ignore[misc]
-    """A Trainer over laid-out groups; figures noted by a loss are averaged into the next row of the log."""
+class Examples(Dataset):  # type: ignore[type-arg]
+    """Examples, and their lengths by which a step's are chosen alike."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.model_accepts_loss_kwargs = False  # so that the loss is divided by the accumulation steps
-        self._noted: dict[str, list[float]] = defaultdict(list)
+    def __init__(self, examples: Sequence[Example]) -> None:
+        self.examples = examples
+        self.lengths = [e.group.tokens for e in examples]
 
-    def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **_: Any) -> Any:
-        # accelerate wraps `forward`, which the shared rows go past: without this, all would be in float32.
-        with self.accelerator.autocast():
-            loss = self.loss_of(model, inputs)
-        return (loss, {}) if return_outputs else loss
+    def __len__(self) -> int:
+        return len(self.examples)
 
-    def loss_of(self, model: Any, inputs: dict[str, Any]) -> Tensor:
+    def __getitem__(self, index: int) -> Example:
+        return self.examples[index]
+
+
+class Packer:
+    """Packs a step's examples into rows."""
+
+    def __init__(self, tokens: int, pad: int, *, causal: bool, by_tokens: bool) -> None:
+        """`by_tokens` says what a row's share of the step's loss is counted in: wanted tokens, or groups."""
+        self.tokens, self.pad, self.causal, self.by_tokens = tokens, pad, causal, by_tokens
+
+    def __call__(self, examples: Sequence[Example]) -> dict[str, list[Part]]:
+        sizes = [
+            e.group.tokens if self.causal else sum(len(e.group.prompt) + len(b) for b in e.group.branches)
+            for e in examples
+        ]
+        parts = []
+        for members in rows_of(sizes, self.tokens):
+            chosen = [examples[i] for i in members]
+            row = pack([e.group for e in chosen], self.pad, causal=self.causal)
+            numbers = {name: _together([e.numbers[name] for e in chosen]) for name in chosen[0].numbers}
+            parts.append(Part(row, numbers, float(row.wanted if self.by_tokens else len(chosen))))
+        whole = sum(p.share for p in parts)
+        return {"parts": [replace(p, share=p.share / whole) for p in parts]}
+
+
+def _together(values: list[Any]) -> Tensor:
+    if isinstance(values[0], (list, tuple)):
+        values = [entry for value in values for entry in value]
+    return torch.tensor(values, dtype=torch.float32)
+
+
+Work = Callable[[Any, Row], Any]
+
+
+def through(model: Any, work: Work) -> Any:
+    """Let `model(row=row)` be `work(model, row)`: wrappers (autocast, DDP, FSDP) act on a model's own call."""
+    original = model.forward
+
+    def forward(*args: Any, row: Row | None = None, **kwargs: Any) -> Any:
+        return original(*args, **kwargs) if row is None else work(model, row)
+
+    model.forward = forward
+    return model
+
+
+class GroupTrainer(Trainer):  # type: ignore[misc]
+    """A Trainer over packed rows; figures noted by a loss are averaged into the next row of the log."""
+
+    work: Work
+    by_tokens = False
+    takes_section = False
+
+    def __init__(
+        self,
+        *,
+        model: Any,
+        args: Any,
+        examples: Sequence[Example],
+        pad: int,
+        row_tokens: int,
+        causal: bool = True,
+        dev: Sequence[Example] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            model=through(model, type(self).work),
+            args=args,
+            train_dataset=Examples(examples),
+            eval_dataset=Examples(dev) if dev else None,
+            data_collator=Packer(row_tokens, pad, causal=causal, by_tokens=self.by_tokens),
+            **kwargs,
+        )
+        self._noted: dict[str, list[tuple[float, float]]] = defaultdict(list)
+
+    def loss_of(self, part: Part, output: Any) -> Tensor:
+        """Return the mean loss over the part's pairs or tokens."""
         raise NotImplementedError
 
-    def note(self, name: str, value: Tensor) -> None:
-        self._noted[name].append(float(value.detach()))
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
+        model.train()
+        total = torch.zeros((), device=self.args.device)
+        for number, part in enumerate(inputs["parts"], 1):
+            part = part.to(self.args.device)
+            with self.accelerator.no_sync(model) if number < len(inputs["parts"]) else nullcontext():
+                loss = self.loss_of(part, model(row=part.row)) * part.share
+                self.accelerator.backward(loss)
+            total += loss.detach()
+        return total
+
+    def prediction_step(self, model: Any, inputs: dict[str, Any], *_: Any, **__: Any) -> tuple[Tensor, None, None]:
+        with torch.no_grad():
+            losses = [
+                self.loss_of(p, model(row=p.row)) * p.share for p in (q.to(self.args.device) for q in inputs["parts"])
+            ]
+        return torch.stack(losses).sum(), None, None
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        return EpochSampler(rows.lengths, self.args.train_batch_size, self.args.data_seed)
+
+    def note(self, part: Part, **values: Tensor) -> None:
+        """Keep means of a part for the log, by the name they go under with / for __."""
+        for name, value in values.items():
+            self._noted[name.replace("__", "/")].append((float(value.detach()), part.share))
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        averages = {name: sum(values) / len(values) for name, values in self._noted.items()}
+        averages = {n: sum(v * w for v, w in pairs) / sum(w for _, w in pairs) for n, pairs in self._noted.items()}
         self._noted.clear()
         super().log({**logs, **averages}, *args, **kwargs)
 
 
 class SharedSftTrainer(GroupTrainer):
-    """Next-token cross-entropy, the mean over the wanted tokens of a batch."""
+    """Next-token cross-entropy, the mean over the wanted tokens of a step."""
 
-    def loss_of(self, model: Any, inputs: dict[str, Any]) -> Tensor:
-        laid = Laid(**inputs)
-        return -token_logprobs(model, laid).sum() / (laid.targets != IGNORED).sum()
+    work = staticmethod(token_logprobs)
+    by_tokens = True
+
+    def loss_of(self, part: Part, output: Tensor) -> Tensor:
+        return -branch_sums(output, part.row).sum() / part.row.wanted
 
 
 class SharedDpoTrainer(GroupTrainer):
-    """DPO on pairs (branches: chosen, rejected) whose reference log-probabilities were computed beforehand.
+    """DPO on pairs (branches: chosen, rejected); `reference` holds both log-probabilities, computed beforehand.
 
     With `sft` above 0 the chosen response's mean next-token loss is added, so weighted (RPO, Pang et al. 2024).
     """
 
-    def __init__(self, *, beta: float, sft: float = 0.0, **kwargs: Any) -> None:
+    work = staticmethod(token_logprobs)
+    takes_section = True
+
+    def __init__(self, *, section: Dpo, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.beta = beta
-        self.sft = sft
+        self.section = section
 
-    def loss_of(self, model: Any, inputs: dict[str, Any]) -> Tensor:
-        ref_chosen, ref_rejected = inputs.pop("reference").unbind(-1)
-        laid = Laid(**inputs)
-        chosen, rejected = branch_logprobs(model, laid).view(-1, 2).unbind(-1)
-        loss = dpo_loss(chosen, rejected, ref_chosen, ref_rejected, self.beta).mean()
-        if self.sft:
-            loss = loss - self.sft * (chosen / branch_lengths(laid)[0::2]).mean()
-        margins = self.beta * ((chosen - ref_chosen) - (rejected - ref_rejected))
-        self.note("rewards/margins", margins.mean())
-        self.note("rewards/accuracies", (margins > 0).float().mean())
+    def loss_of(self, part: Part, output: Tensor) -> Tensor:
+        section, lengths = self.section, part.row.lengths.view(-1, 2)
+        logprobs = branch_sums(output, part.row).view(-1, 2)
+        chosen, rejected = (logprobs - part.numbers["reference"].view(-1, 2)).unbind(-1)
+        losses = dpo_loss(
+            chosen,
+            rejected,
+            beta=section.beta,
+            kind=section.loss,
+            label_smoothing=section.label_smoothing,
+            lengths=lengths,
+        )
+        if section.sft:
+            losses = losses - section.sft * logprobs[:, 0] / lengths[:, 0]
+        margins = section.beta * (chosen - rejected)
+        self.note(part, rewards__margins=margins.mean(), rewards__accuracies=(margins > 0).float().mean())
+        return losses.mean()
+
+
+class SharedRewardTrainer(GroupTrainer):
+    """Bradley-Terry on pairs (branches: chosen, rejected), the principle heads on ratings, or both.
+
+    Numbers: `gap` [pairs], points by which chosen is rated above rejected; `ratings` [branches, principles], NaN where
+    there is none.
+    """
+
+    work = staticmethod(rewarded)
+    takes_section = True
+
+    def __init__(self, *, section: Reward, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.section = section
+
+    def loss_of(self, part: Part, output: Any) -> Tensor:
+        rewards, levels = output
+        section = self.section
+        weight = 1.0 if section.learn == "ratings" else section.principles
+        loss: Tensor = rewards.new_zeros(())
+        if section.learn == "pairs":
+            chosen, rejected = rewards.view(-1, 2).unbind(-1)
+            losses = bradley_terry(chosen, rejected, section.margin * part.numbers["gap"], section.centring)
+            loss = loss + losses.mean()
+            self.note(part, accuracy=(chosen > rejected).float().mean(), margin=(chosen - rejected).mean())
+        if levels is not None and weight:
+            entropy = level_loss(levels, part.numbers["ratings"].view(levels.shape[:2])).mean()
+            loss = loss + weight * entropy
+            self.note(part, principles=entropy)
         return loss
-
-
-class EncodedRewardTrainer(InEpochOrder, RewardTrainer):  # type: ignore[misc]
-    """TRL's Bradley-Terry trainer on pairs that are tokens already."""
-
-    def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
-        return dataset
-
-
-def reward_dataset(pairs: Sequence[EncodedPair]) -> Dataset:
-    """Return the columns that RewardTrainer trains on: whole rows, prompt and response."""
-    return Dataset.from_list(
-        [
-            {
-                "chosen_ids": p.prompt + p.chosen,
-                "rejected_ids": p.prompt + p.rejected,
-                "length": len(p.prompt) + max(len(p.chosen), len(p.rejected)),
-            }
-            for p in pairs
-        ]
-    )

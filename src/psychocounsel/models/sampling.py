@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from psychocounsel.models.branches import round_up
+from psychocounsel.models.attention import round_up
 from psychocounsel.models.decoder import LlamaDecoder
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,42 +15,57 @@ from torch.utils.data import Sampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
+from psychocounsel.errors import RecipeError
 from psychocounsel.hyperparameters import Training
 from psychocounsel.progress import Tick
 from psychocounsel.records import content_seed
 
 STATE = "trainer_state.json"
 """The last file that a checkpoint gets: a folder without it was cut off."""
+KEPT = 2
+"""Checkpoints kept at once; the best by the dev set is always one of them."""
 
 
 def arguments(section: Training, scratch: Path, seed: int, examples: int) -> dict[str, Any]:
-    """Return the keyword arguments for TrainingArguments and its heirs (DPOConfig, RewardConfig)."""
+    """Return the keyword arguments for TrainingArguments."""
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if section.batch % processes:
+        raise RecipeError("training", [f"batch {section.batch} must be a multiple of the {processes} processes"])
     steps = max(1, round(section.epochs * -(-examples // section.batch)))
-    return {
+    bf16 = section.precision == "bf16" and (not torch.cuda.is_available() or torch.cuda.is_bf16_supported())
+    given: dict[str, Any] = {
         "output_dir": str(scratch),
-        "per_device_train_batch_size": (micro := min(section.micro_batch, section.batch)),
-        "gradient_accumulation_steps": section.batch // micro,
+        "per_device_train_batch_size": section.batch // processes,
+        "per_device_eval_batch_size": section.batch // processes,
         "max_steps": steps,
         "learning_rate": section.learning_rate,
         "warmup_steps": max(1, round(section.warmup * steps)),
-        "lr_scheduler_type": "cosine",
+        "lr_scheduler_type": "constant_with_warmup" if section.schedule == "constant" else section.schedule,
         "max_grad_norm": 1.0,
         "weight_decay": 0.0,
-        "bf16": not torch.cuda.is_available() or torch.cuda.is_bf16_supported(),
+        "bf16": bf16,
         "use_cpu": not torch.cuda.is_available(),
         "seed": seed % 2**32,
         "data_seed": seed % 2**32,
-        "remove_unused_columns": False,  # the length would go with them before the sampler could read it
+        "remove_unused_columns": False,
         "save_strategy": "steps",
         "save_steps": section.save_every,
-        "save_total_limit": 2,
+        "save_total_limit": KEPT,
         "logging_steps": 10,
-        "report_to": "none",
+        "report_to": section.report_to or "none",
         "disable_tqdm": True,
         "dataloader_num_workers": 0,
         "dataloader_pin_memory": False,
-        "activation_checkpointing": False,
+        "activation_checkpointing": section.checkpointing,
     }
+    if section.best_by_dev:
+        given |= {
+            "eval_strategy": "steps",
+            "eval_steps": section.save_every,
+            "load_best_model_at_end": True,
+            "metric_for_best_model": "loss",
+        }
+    return given
 
 
 class EpochSampler(Sampler[int]):
@@ -72,18 +89,6 @@ class EpochSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(content_seed("epoch", self.seed, self.epoch))
         return iter(get_length_grouped_indices(self.lengths, self.batch, generator=generator))
-
-
-class InEpochOrder:
-    """A Trainer whose rows come in the order of EpochSampler."""
-
-    args: Any
-    train_dataset: Any
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
-        rows = self.train_dataset if train_dataset is None else train_dataset
-        batch = self.args.train_batch_size * self.args.gradient_accumulation_steps
-        return EpochSampler(list(rows["length"]), batch, self.args.data_seed)
 
 
 class TickCallback(TrainerCallback):  # type: ignore[misc]
@@ -110,10 +115,67 @@ def last_checkpoint(scratch: Path) -> str | None:
     return str(best[1]) if best else None
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A model that was trained, and how that went."""
+
+    model: Any
+    tokenizer: Any
+    steps: int
+    log: list[dict[str, float]]
+    """A row each ten steps."""
+
+    def curve(self, name: str) -> list[tuple[int, float | None]]:
+        """Return (step, value) wherever a training loss was logged."""
+        return [(int(row["step"]), row.get(name)) for row in self.log if "loss" in row]
+
+    def save(self, folder: Path) -> None:
+        """Write the model with its tokenizer and chat template, an adapter added to the weights and beside them."""
+        from psychocounsel.models.adapters import merged
+
+        if hasattr(self.model, "peft_config"):
+            self.model.save_pretrained(folder / "adapter")
+        merged(self.model).save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+
+def fit(
+    kind: Any,
+    model: Any,
+    tokenizer: Any,
+    section: Training,
+    examples: Sequence[Any],
+    scratch: Path,
+    seed: int,
+    tick: Tick,
+    **kwargs: Any,
+) -> Fitted:
+    """Train `model` by the GroupTrainer `kind`, from its last whole checkpoint if there is one."""
+    from psychocounsel.models.adapters import with_adapter
+    from psychocounsel.models.attention import for_rows
+    from psychocounsel.models.branches import is_encoder
+
+    if kind.takes_section:
+        kwargs["section"] = section
+    trainer = kind(
+        model=with_adapter(for_rows(model), section.lora),
+        args=TrainingArguments(**arguments(section, scratch, seed, len(examples))),
+        examples=examples,
+        pad=tokenizer.pad_token_id,
+        row_tokens=section.row_tokens,
+        causal=not is_encoder(model.config),
+        processing_class=tokenizer,
+        **kwargs,
+    )
+    log = train(trainer, scratch, tick)
+    return Fitted(trainer.accelerator.unwrap_model(trainer.model), tokenizer, trainer.state.global_step, log)
+
+
 def train(trainer: Any, scratch: Path, tick: Tick) -> list[dict[str, float]]:
     """Run a trainer to its end, from its last whole checkpoint if any. Returns its log, a row each ten steps."""
     from transformers import PrinterCallback
 
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(scratch.parent / "tensorboard")
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(TickCallback(tick))
     trainer.train(resume_from_checkpoint=last_checkpoint(scratch))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from psychocounsel.backends import Scorer
+from psychocounsel.backends.reward_model import RewardModel
 from psychocounsel.records import Conversation, Turn
 
 AT_ONCE = 512
@@ -33,22 +33,27 @@ def conversation_of(row: dict[str, Any]) -> Conversation:
     return tuple(turns)
 
 
-def scored(lines: Iterable[bytes], scorer: Scorer) -> Iterator[tuple[str, bool]]:
+def scored(lines: Iterable[bytes], scorer: RewardModel) -> Iterator[tuple[str, bool]]:
     """Yield one JSON line for each line given, in order, and whether it went well.
 
-    A line has `response`, and `prompt` or `earlier` turns or both; `id` comes back with `reward`. A line that cannot
-    be read comes back with an `error` and none of its text.
+    A line has `response`, and `prompt` or `earlier` turns or both; `id` comes back with `reward`, and with `principles`
+    (expected ratings, 1 to 5) where the model has learned them. A line that cannot be read comes back with an `error`
+    and none of its text.
     """
     numbered = ((number, raw) for number, raw in enumerate(lines, 1) if raw.strip())
     while part := list(islice(numbered, AT_ONCE)):
         rows = [_read(number, raw) for number, raw in part]
         good = [row for row in rows if isinstance(row[1], tuple)]
-        rewards = iter(scorer.score([row[1][0] for row in good], [row[1][1] for row in good]) if good else [])
+        found = iter(scorer.score_all([row[1][0] for row in good], [row[1][1] for row in good]) if good else [])
         for identity, content in rows:
             if isinstance(content, str):
                 yield json.dumps(identity | {"error": content}, ensure_ascii=False), False
             else:
-                yield json.dumps(identity | {"reward": round(next(rewards), 6)}, ensure_ascii=False), True
+                scored = next(found)
+                row = identity | {"reward": round(scored.reward, 6)}
+                if scored.principles:
+                    row["principles"] = {key: round(level, 4) for key, level in scored.principles.items()}
+                yield json.dumps(row, ensure_ascii=False), True
 
 
 def _read(number: int, raw: bytes) -> tuple[dict[str, Any], Any]:

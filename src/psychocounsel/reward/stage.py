@@ -1,4 +1,4 @@
-"""The stage: preference pairs to a reward model, by TRL's Bradley-Terry trainer, and its figures on the test pairs."""
+"""The stage: preference pairs, ratings or both to a reward model, and its figures on what it never saw."""
 
 from __future__ import annotations
 
@@ -19,12 +19,20 @@ from psychocounsel.tables import read_records, write_records
 
 
 def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
-    """Write `model/`, `test.parquet` (rewards of each test pair) and `metrics.json`."""
+    """Write `model/`, `test.parquet` (rewards of each test pair) and `metrics.json`.
+
+    From ratings alone there are no pairs: then it is `model/` and, with folds, `folds.json`.
+    """
     runtime.prepare()
     from psychocounsel.backends.reward_model import RewardModel
 
+    if recipe.reward.learn == "ratings":
+        from psychocounsel.reward.ratings import train_on_ratings
+
+        step.counts = train_on_ratings(step, run, recipe, tick)
+        return
     pairs = read_records(run / layout.PAIRS, PreferencePair)
-    step.counts = _train(step, run, recipe, [p for p in pairs if p.split == "train"], tick)
+    step.counts = _train(step, run, recipe, pairs, tick)
     scorer = RewardModel(run / layout.REWARD_MODEL, max_prompt=recipe.base.max_prompt)
     test = score_pairs(scorer, [p for p in pairs if p.split == "test"])
     write_records(run / layout.REWARD_TEST, ScoredPair, test)
@@ -35,9 +43,19 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
 
 def score_pairs(scorer: Any, pairs: list[PreferencePair]) -> list[ScoredPair]:
     """Score both responses of every pair."""
-    chosen = scorer.score([p.conversation for p in pairs], [p.chosen for p in pairs])
-    rejected = scorer.score([p.conversation for p in pairs], [p.rejected for p in pairs])
-    return [scored_pair(p, c, r) for p, c, r in zip(pairs, chosen, rejected, strict=True)]
+    both = [p.conversation for p in pairs for _ in "ab"]
+    rewards = scorer.score(both, [text for p in pairs for text in (p.chosen, p.rejected)])
+    return [scored_pair(p, c, r) for p, c, r in zip(pairs, rewards[::2], rewards[1::2], strict=True)]
+
+
+def start_of(run: Path, recipe: Recipe) -> str:
+    """Return the folder or hub name that the reward model begins as."""
+    model = recipe.reward.model
+    if model == "minilm":
+        from psychocounsel.backends.sentence_encoder import weights_folder
+
+        return weights_folder()
+    return model or str(run / layout.BASE_MODEL)
 
 
 def _warm_start(model: Any, tokenizer: Any, step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
@@ -47,54 +65,65 @@ def _warm_start(model: Any, tokenizer: Any, step: Step, run: Path, recipe: Recip
     speeches = [s for s in read_records(run / layout.SPEECHES, ClientSpeech) if s.split == "train"]
     responses = read_records(run / layout.RESPONSES, Response) + read_records(run / layout.FURTHER, Response)
     ratings = read_records(run / layout.RATINGS, Rating) + read_records(run / layout.FURTHER_RATINGS, Rating)
-    limits = Limits(recipe.base.max_prompt, recipe.base.max_response)
-    groups = rated_groups(tokenizer, speeches, responses, ratings, rubric.keys, limits)
+    groups = rated_groups(tokenizer, speeches, responses, ratings, rubric.keys, Limits.of(recipe.base))
     seed = content_seed("reward warm start", recipe.seed)
     section = recipe.reward.warm_start
     # Its checkpoints stay beside the pairs' own until the step is done, so that a kill in either part loses little.
-    warmed = learn_ratings(run / layout.BASE_MODEL, groups, tokenizer, section, step.scratch / "warm", seed, tick)
+    warmed = learn_ratings(start_of(run, recipe), groups, tokenizer, section, step.scratch / "warm", seed, tick)
     put_into(model, warmed, rubric)
 
 
 def _train(step: Step, run: Path, recipe: Recipe, pairs: list[PreferencePair], tick: Tick) -> dict[str, Any]:
-    from transformers import AutoModelForSequenceClassification, set_seed
-    from trl import RewardConfig
+    from transformers import set_seed
 
     from psychocounsel.backends.transformers_local import load_tokenizer
-    from psychocounsel.models.attention import for_cpu
-    from psychocounsel.models.preference import EncodedRewardTrainer, reward_dataset
-    from psychocounsel.models.training import arguments, train
+    from psychocounsel.models.preference import SharedRewardTrainer
+    from psychocounsel.models.preflight import check_encoded
+    from psychocounsel.models.rewards import new_reward_model
+    from psychocounsel.models.training import fit
+    from psychocounsel.reward.examples import mix, pair_examples, read_general
 
-    section = recipe.reward
-    tokenizer = load_tokenizer(run / layout.BASE_MODEL)
-    encoded = encode_pairs(tokenizer, pairs, Limits(recipe.base.max_prompt, recipe.base.max_response))
+    section, limits = recipe.reward, Limits.of(recipe.base)
+    start = start_of(run, recipe)
+    tokenizer = load_tokenizer(Path(start))
+    encoded = encode_pairs(tokenizer, [p for p in pairs if p.split == "train"], limits)
     if not encoded.pairs:
-        raise TooLittleDataError(f"reward: all {len(pairs)} train pairs were dropped as longer than base.max_response.")
+        raise TooLittleDataError("reward: all train pairs were dropped; base.max_prompt or max_response is too low.")
+    check_encoded(tokenizer, encoded.pairs)
     seed = content_seed("reward", recipe.seed)
-    set_seed(seed % 2**32)  # the scalar head starts random
-    model = AutoModelForSequenceClassification.from_pretrained(str(run / layout.BASE_MODEL), num_labels=1)
-    model.config.pad_token_id = tokenizer.pad_token_id
+    counts: dict[str, Any] = encoded.counts | {"train_pairs": sum(p.split == "train" for p in pairs)}
+    learnt = encoded.pairs
+    general = read_general(tokenizer, section.general, limits) if section.general else None
+    if general is not None:
+        learnt = mix(encoded.pairs, general.train, section.general_share, seed)
+        counts |= general.counts | {"mixed_pairs": len(learnt)}
+    keys = list(pairs[0].chosen_scores) if section.principles else []
+    set_seed(seed % 2**32)  # the heads start random
+    model = new_reward_model(start, tokenizer.pad_token_id, keys)
     if section.warm_start.epochs:
         _warm_start(model, tokenizer, step, run, recipe, tick)
-    trainer = EncodedRewardTrainer(
-        model=for_cpu(model),
-        args=RewardConfig(
-            **arguments(section, step.scratch, seed, len(encoded.pairs)),
-            max_length=None,
-            pad_to_multiple_of=32,
-            center_rewards_coefficient=section.centring or None,
-        ),
-        train_dataset=reward_dataset(encoded.pairs),
-        processing_class=tokenizer,
+    dev = encode_pairs(tokenizer, [p for p in pairs if p.split == "dev"], limits).pairs if section.best_by_dev else []
+    fitted = fit(
+        SharedRewardTrainer,
+        model,
+        tokenizer,
+        section,
+        pair_examples(learnt, keys, section),
+        step.scratch,
+        seed,
+        tick,
+        dev=pair_examples(dev, keys, section),
     )
-    log = train(trainer, step.scratch, tick)
-    trainer.model.save_pretrained(run / layout.REWARD_MODEL)
-    tokenizer.save_pretrained(run / layout.REWARD_MODEL)
-    return {
-        "train_pairs": len(pairs),
-        "dropped_too_long": encoded.dropped,
-        "prompts_truncated": encoded.truncated,
-        "steps": trainer.state.global_step,
-        "loss": [(row["step"], row["loss"]) for row in log if "loss" in row],
-        "train_accuracy": [(row["step"], row["accuracy"]) for row in log if "accuracy" in row],
+    fitted.save(run / layout.REWARD_MODEL)
+    if general is not None:
+        from psychocounsel.models.scoring import score_groups
+
+        both = [(p.prompt, [p.chosen, p.rejected]) for p in general.test]
+        scored = score_groups(fitted.model.eval(), both, tokenizer.pad_token_id, section.row_tokens)
+        right = sum(chosen[0] > rejected[0] for chosen, rejected in scored)
+        counts |= {"general_test": len(both), "general_accuracy": right / len(both) if both else None}
+    return counts | {
+        "steps": fitted.steps,
+        "loss": fitted.curve("loss"),
+        "train_accuracy": fitted.curve("accuracy"),
     }

@@ -14,18 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from psychocounsel.hyperparameters import WarmStart
-from psychocounsel.models.branches import BRANCHES, IGNORED, Group, Laid, hidden_states
+from psychocounsel.models.branches import Group, Row, branch_sums, hidden_states
 from psychocounsel.models.encoding import Limits, encode_prompt, encode_response
-from psychocounsel.models.preference import GroupCollator, GroupTrainer, group_dataset
-from psychocounsel.models.training import arguments, train
+from psychocounsel.models.head import picked_logprobs
+from psychocounsel.models.preference import Example, GroupTrainer, Part
+from psychocounsel.models.training import fit
 from psychocounsel.principles import Rubric
 from psychocounsel.progress import Tick
 from psychocounsel.records import ClientSpeech, Rating, Response
 
+BRANCHES = 4
+"""Responses to a prompt that learn together."""
 SCALE = 3.0
 """Nats of reward for each point of preference score at the start; Bradley-Terry then sets it."""
 
@@ -67,59 +69,48 @@ def rated_groups(
     return groups
 
 
-class _RatingCollator(GroupCollator):
-    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        labels = torch.tensor([rating for row in rows for rating in row["ratings"]])
-        return super().__call__(rows) | {"labels": labels}
+def _work(model: Any, row: Row) -> tuple[Tensor, Tensor]:
+    """Return the heads at every wanted token [N, principles], and the tokens' log-probabilities [N]."""
+    hidden = hidden_states(model, row)
+    heads = model.score(hidden[row.places]).float()
+    return heads, picked_logprobs(hidden[row.predictors], model.get_input_embeddings(), row.targets)
 
 
 class _RatingTrainer(GroupTrainer):
     """Squared error of the heads at each response's end and at all of its tokens, and next-token cross-entropy."""
 
-    def __init__(self, *, section: WarmStart, end: int, **kwargs: Any) -> None:
+    work = staticmethod(_work)
+    takes_section = True
+
+    def __init__(self, *, section: WarmStart, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.section = section
-        self.end = end
 
-    def loss_of(self, model: Any, inputs: dict[str, Any]) -> Tensor:
-        labels = inputs.pop("labels")  # [branches, principles]
-        laid = Laid(**inputs)
-        hidden = hidden_states(model, laid)
-        real = laid.targets != IGNORED
-        heads = model.score(hidden[laid.places]).float()  # [N, principles]
-        wanted = torch.cat([labels, labels[:1]])[laid.branch]  # fillers have the next number, and weigh nothing
+    def loss_of(self, part: Part, output: Any) -> Tensor:
+        row, (heads, logprobs) = part.row, output
+        wanted = part.numbers["ratings"].view(row.branches, -1)
+        wanted = torch.cat([wanted, wanted[:1]])[row.branch]  # fillers have the next number, and weigh nothing
         errors = (heads - wanted).square().mean(-1)
-        loss: Tensor = errors[laid.targets == self.end].mean()
+        ends = row.lengths.cumsum(0) - 1  # a branch's wanted tokens stand together, its end token last
+        loss: Tensor = errors[ends].mean()
         if self.section.every_token:
-            loss = loss + self.section.every_token * (errors * real).sum() / real.sum()
+            loss = loss + self.section.every_token * branch_sums(errors, row).sum() / row.wanted
         if self.section.language:
-            logits = F.linear(hidden[laid.predictors], model.get_input_embeddings().weight)
-            loss = loss + self.section.language * F.cross_entropy(logits.float(), laid.targets, ignore_index=IGNORED)
+            loss = loss - self.section.language * branch_sums(logprobs, row).sum() / row.wanted
         return loss
 
 
 def learn_ratings(
-    base: Path, groups: Sequence[RatedGroup], tokenizer: Any, section: WarmStart, scratch: Path, seed: int, tick: Tick
+    base: str, groups: Sequence[RatedGroup], tokenizer: Any, section: WarmStart, scratch: Path, seed: int, tick: Tick
 ) -> Any:
     """Return the model in folder `base` with a head for every principle, trained on the rated groups."""
-    from transformers import AutoModelForSequenceClassification, TrainingArguments, set_seed
-
-    from psychocounsel.models.attention import for_cpu
+    from transformers import AutoModelForSequenceClassification, set_seed
 
     set_seed(seed % 2**32)
-    model = AutoModelForSequenceClassification.from_pretrained(str(base), num_labels=len(groups[0].ratings[0]))
+    model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=len(groups[0].ratings[0]))
     model.config.pad_token_id = tokenizer.pad_token_id
-    trainer = _RatingTrainer(
-        section=section,
-        end=tokenizer.eos_token_id,
-        model=for_cpu(model),
-        args=TrainingArguments(**arguments(section, scratch, seed, len(groups))),
-        train_dataset=group_dataset([g.group for g in groups]).add_column("ratings", [g.ratings for g in groups]),
-        data_collator=_RatingCollator(tokenizer.pad_token_id),
-        processing_class=tokenizer,
-    )
-    train(trainer, scratch, tick)
-    return trainer.model
+    examples = [Example(g.group, {"ratings": [r for ratings in g.ratings for r in ratings]}) for g in groups]
+    return fit(_RatingTrainer, model, tokenizer, section, examples, scratch, seed, tick).model
 
 
 def put_into(model: Any, warmed: Any, rubric: Rubric) -> None:

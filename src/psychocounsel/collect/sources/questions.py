@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,9 @@ def psychocounsel_preference(path: Path) -> Iterator[SourceRow]:
 def epitome(path: Path) -> Iterator[SourceRow]:
     """`epitome.jsonl`, or the source's own CSVs (one of them, or their folder).
 
-    The three empathy labels, 0 to 2, are not ratings from 1 to 5 and are left out. Reddit ids are hashed.
+    Its labels, 0 to 2 for none, weak and strong, become ratings 1, 3 and 5: `emotional_reactions`, `interpretations`
+    and `explorations` by those names, and as principles `exploration` from the last and `empathy` from the mean of the
+    other two. The source's own CSVs have one label a file and give none. Reddit ids are hashed.
     """
     gather = Gather()
     needed = ("seeker_post", "response_post")
@@ -82,8 +85,21 @@ def epitome(path: Path) -> Iterator[SourceRow]:
         own = clean(values.get("sp_id"))
         seeker = content_id("epitome", own) if own else clean(values.get("seeker_id"))
         row = SourceRow(where, text, labels=no_labels(), source_id=seeker)
-        gather.add(row, *_answer("peer", values["response_post"]))
+        answers = _answer("peer", values["response_post"])
+        gather.add(row, *(replace(a, ratings=_mechanisms(values), rater="epitome", derived=True) for a in answers))
     yield from gather.rows()
+
+
+MECHANISMS = ("emotional_reactions", "interpretations", "explorations")
+
+
+def _mechanisms(values: dict[str, Any]) -> dict[str, float] | None:
+    """Return ratings from 1 to 5 of the three labels, or None where one of them is not there."""
+    levels = {key: 1 + 2 * number(values.get(key)) for key in MECHANISMS}
+    if any(math.isnan(level) for level in levels.values()):
+        return None
+    reactions, interpretations, explorations = levels.values()
+    return levels | {"empathy": (reactions + interpretations) / 2, "exploration": explorations}
 
 
 def counselling_bench(path: Path, languages: list[str]) -> Iterator[SourceRow]:

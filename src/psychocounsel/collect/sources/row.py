@@ -27,6 +27,8 @@ class SourceResponse:
     """The source's ratings by its own keys and on its own scale, not yet checked; NaN for what is no number."""
     rater: str = ""
     """Who rated, as far as the source says; never a person's name."""
+    derived: bool = False
+    """Whether ratings were made from labels of another scale: those that a rubric has no place for are left out."""
 
 
 @dataclass(frozen=True, slots=True)

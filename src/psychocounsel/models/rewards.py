@@ -1,0 +1,119 @@
+"""Reward models: a backbone, a scalar head, and a head for each principle where it learned ratings.
+
+A decoder reads a response at its last token, as `transformers`' sequence classifiers do: the folder loads there as a
+model with one label. An encoder reads the mean over prompt and response, as sentence encoders are trained to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from psychocounsel.errors import BackendError
+from psychocounsel.models.attention import by_segments
+from psychocounsel.models.branches import Row, check_architecture, hidden_states, is_encoder
+from psychocounsel.models.losses import LEVELS, expected_level
+
+WEIGHTS = "model.safetensors"
+POINT = 3.0
+"""Nats of reward for a point of preference score, where the reward is the mean of the principle heads."""
+
+
+class Rewarded(NamedTuple):
+    """What a reward model says of each branch."""
+
+    rewards: Tensor
+    """[branches], in nats."""
+    levels: Tensor | None
+    """[branches, principles, 5], logits of the ratings 1 to 5."""
+
+
+def rewarded(model: Any, row: Row) -> Rewarded:
+    """Score every branch of a row."""
+    hidden = hidden_states(model, row)
+    model = model.get_base_model() if hasattr(model, "peft_config") else model
+    if is_encoder(model.config):
+        read = torch.stack([hidden[s.start : s.end].float().mean(0) for s in row.segments])
+    else:
+        read = hidden[row.lasts]
+    levels = model.levels(read).view(len(read), -1, LEVELS) if hasattr(model, "levels") else None
+    weights = getattr(model.config, "principle_weights", None)
+    if weights is None:
+        return Rewarded(model.score(read).squeeze(-1).float(), levels)
+    shares = torch.tensor(weights, device=read.device) / sum(weights)
+    assert levels is not None
+    return Rewarded(POINT * expected_level(levels) @ shares, levels)
+
+
+def new_reward_model(start: str, pad: int, principles: Sequence[str] = (), weights: Sequence[float] = ()) -> Any:
+    """Return a reward model that begins as the model in folder `start`, its heads random, for this machine.
+
+    With `weights`, a number for each of `principles`, the reward is the weighted mean of their heads and nothing else.
+    """
+    from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+
+    config = _config(start, AutoConfig)
+    if is_encoder(config):
+        model = AutoModel.from_pretrained(start, dtype=torch.float32)
+        model.score = nn.Linear(config.hidden_size, 1, bias=False)
+        nn.init.normal_(model.score.weight, std=config.initializer_range)
+    else:
+        model = AutoModelForSequenceClassification.from_pretrained(start, num_labels=1, dtype=torch.float32)
+    model.config.pad_token_id = pad
+    if principles:
+        model.config.principles = list(principles)
+        model.levels = nn.Linear(config.hidden_size, LEVELS * len(principles))
+        nn.init.normal_(model.levels.weight, std=config.initializer_range)
+        nn.init.zeros_(model.levels.bias)
+    if weights:
+        model.config.principle_weights = list(weights)
+    return by_segments(model)
+
+
+def load_reward_model(folder: Path) -> Any:
+    """Load what `new_reward_model` made, or any sequence classifier with one label. Raises BackendError."""
+    from safetensors import safe_open
+    from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+
+    config = _config(str(folder), AutoConfig)
+    kind = AutoModel if is_encoder(config) else AutoModelForSequenceClassification
+    try:
+        model = kind.from_pretrained(str(folder), dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        raise BackendError(f"no reward model can be loaded from {folder}: {str(error).splitlines()[0]}") from None
+    if not is_encoder(config) and model.config.num_labels != 1:
+        raise BackendError(f"{folder} has {model.config.num_labels} labels; a reward model has one.")
+    principles = getattr(config, "principles", [])
+    parts = {"score": (1, False)} if is_encoder(config) else {}
+    parts |= {"levels": (LEVELS * len(principles), True)} if principles else {}
+    if parts:
+        # `transformers` leaves out what its own class has no place for.
+        with safe_open(_file_with(folder), "pt") as tensors:
+            for name, (size, bias) in parts.items():
+                if f"{name}.weight" not in tensors.keys():  # noqa: SIM118 - no dictionary
+                    raise BackendError(f"{folder} has no head `{name}`: it is an encoder, and no reward model yet.")
+                head = nn.Linear(config.hidden_size, size, bias=bias)
+                head.load_state_dict({k: tensors.get_tensor(f"{name}.{k}") for k in head.state_dict()})
+                setattr(model, name, head)
+    return by_segments(model).eval()
+
+
+def _config(start: str, auto: Any) -> Any:
+    try:
+        config = auto.from_pretrained(start)
+    except (OSError, ValueError) as error:
+        raise BackendError(f"no model can be loaded from {start}: {str(error).splitlines()[0]}") from None
+    check_architecture(config)
+    return config
+
+
+def _file_with(folder: Path) -> str:
+    """Return the file that the heads are in; they are the last that is saved where there are several."""
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise BackendError(f"{folder} holds no *.safetensors. Save the model again.")
+    return str(files[-1])
