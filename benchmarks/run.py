@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import calls, collect, quickstart, sampling, screens, topics
+from benchmarks import calls, collect, epitome, gpu_training, quickstart, sampling, scoring, screens, topics, training
 
 BENCHMARKS = {
     "collect": collect.main,
     "screens": screens.main,
     "topics": topics.main,
     "calls": calls.main,
+    "training": training.main,
+    "scoring": scoring.main,
     "sampling": sampling.main,
+    "gpu": gpu_training.main,
+    "epitome": epitome.main,
     "quickstart": quickstart.main,
 }
 

@@ -8,9 +8,11 @@ computed: each token of prompt and responses once, attention where it looks, the
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from psychocounsel.models import runtime
 from psychocounsel.models.branches import Group, pack
 
 MEDIANS, VOCABULARY, HIDDEN, LAYERS, HEADS, INNER = (90, 260, 170), 32_000, 384, 6, 6, 1024
-PAIRS, END, PAD = 64, 1, 0
+PAIRS, BATCH, END, PAD = 64, 16, 1, 0
 
 
 def model(kind: str = "causal") -> Any:
@@ -70,12 +72,6 @@ def processor_rate() -> float:
     return best
 
 
-def timed(steps: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    steps()
-    return time.perf_counter() - start
-
-
 class Clock:
     """Times each step of a trainer."""
 
@@ -90,31 +86,49 @@ class Clock:
         return float(np.median(np.diff(self.at[1:])))
 
 
-def ours(
-    groups: list[Group], *, reward: bool, batch: int = 16, row_tokens: int = 4096, shared: bool = True, steps: int = 8
-) -> float:
-    """Return pairs a second of training steps, reference log-probabilities known."""
+def ours(groups: list[Group], *, reward: bool, how: str = "both", steps: int = 7) -> float:
+    """Return pairs a second of training steps of 16, reference log-probabilities known.
+
+    `how` leaves out one of packing and sharing, to show what each is worth.
+    """
     from transformers import TrainingArguments
 
     from psychocounsel.models.attention import by_segments
-    from psychocounsel.models.preference import Example, SharedDpoTrainer, SharedRewardTrainer
+    from psychocounsel.models.preference import Example, Packer, SharedDpoTrainer, SharedRewardTrainer
     from psychocounsel.models.training import arguments, train
 
-    section: Any = Reward if reward else Dpo
-    section = section(epochs=batch * steps / len(groups), batch=batch, row_tokens=row_tokens, save_every=10**6)
+    kind: Any = Reward if reward else Dpo
+    section = kind(epochs=BATCH * steps / len(groups), batch=BATCH, save_every=10**6)
+    section = section.model_copy(update={"row_tokens": 1}) if how == "shared only" else section
     numbers = {"gap": 1.0} if reward else {"reference": [-900.0, -600.0]}
     clock = Clock()
+
+    class Apart(Packer):
+        """Packs the responses of a prompt as if they had nothing in common."""
+
+        def __call__(self, examples: Any) -> Any:
+            parts = super().__call__(examples)
+            for number, part in enumerate(parts["parts"]):
+                starts = [s for s in part.row.segments if s.prompt_start != s.prompt_end]
+                ids = part.row.ids[0].tolist()
+                split = [Group(ids[s.prompt_start : s.prompt_end], [ids[s.start : s.end]]) for s in starts]
+                parts["parts"][number] = replace(part, row=pack(split, PAD))
+            return parts
+
     with tempfile.TemporaryDirectory() as folder:
         args = TrainingArguments(**arguments(section, Path(folder), 1, len(groups)))
         trainer = (SharedRewardTrainer if reward else SharedDpoTrainer)(
             section=section, model=by_segments(model("reward" if reward else "causal")), args=args,
-            examples=[Example(g, numbers) for g in groups], pad=PAD, row_tokens=row_tokens,
+            examples=[Example(g, numbers) for g in groups], pad=PAD, row_tokens=section.row_tokens,
         )  # fmt: skip
+        if how == "packed only":
+            trainer.data_collator = Apart(section.row_tokens, PAD, causal=True, by_tokens=False)
         train(trainer, Path(folder), clock)
-    return batch / clock.a_step()
+    return BATCH / clock.a_step()
 
 
 def reference(groups: list[Group]) -> float:
+    """Return pairs a second of the pass that fills the cache."""
     from psychocounsel.models.attention import by_segments
     from psychocounsel.models.branches import branch_logprobs
 
@@ -123,12 +137,14 @@ def reference(groups: list[Group]) -> float:
     times = []
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         for row in rows * 2:
-            times.append(timed(lambda row=row: branch_logprobs(ready, row)))
+            start = time.perf_counter()
+            branch_logprobs(ready, row)
+            times.append(time.perf_counter() - start)
     return 8 / float(np.median(times[4:]))
 
 
 def trl(groups: list[Group], *, reward: bool, batch: int, attention: str, precomputed: bool = True) -> float:
-    """Return TRL's pairs a second at one setting, from whole steps of 8 pairs, accumulated where `batch` is less."""
+    """Return TRL's pairs a second at one setting, from whole steps of as many pairs as ours, accumulated."""
     from datasets import Dataset
     from transformers import PrinterCallback
     from trl import DPOConfig, DPOTrainer, RewardConfig, RewardTrainer
@@ -143,7 +159,7 @@ def trl(groups: list[Group], *, reward: bool, batch: int, attention: str, precom
 
     class Bt(OnTokens, RewardTrainer): ...  # type: ignore[misc]
 
-    ordered = sorted(groups, key=lambda g: g.tokens)[len(groups) // 2 - 8 : len(groups) // 2 + 8]  # of like length
+    ordered = sorted(groups, key=lambda g: g.tokens)[len(groups) // 2 - 16 : len(groups) // 2 + 16]  # of like length
     if reward:
         rows = [
             {"chosen_ids": [*g.prompt, *g.branches[0]], "rejected_ids": [*g.prompt, *g.branches[1]]} for g in ordered
@@ -155,13 +171,13 @@ def trl(groups: list[Group], *, reward: bool, batch: int, attention: str, precom
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         shared: dict[str, Any] = {
-            "output_dir": folder, "per_device_train_batch_size": batch, "gradient_accumulation_steps": 8 // batch,
-            "max_steps": 4, "bf16": True, "use_cpu": True, "report_to": "none", "max_length": None,
+            "output_dir": folder, "per_device_train_batch_size": batch, "gradient_accumulation_steps": BATCH // batch,
+            "max_steps": 3, "bf16": True, "use_cpu": True, "report_to": "none", "max_length": None,
             "gradient_checkpointing": False, "disable_tqdm": True, "save_strategy": "no", "logging_steps": 100,
             "dataloader_pin_memory": False, "remove_unused_columns": False,
         }  # fmt: skip
-        from transformers import PreTrainedTokenizerFast
         from tokenizers import Tokenizer, models
+        from transformers import PreTrainedTokenizerFast
 
         tokenizer = PreTrainedTokenizerFast(
             tokenizer_object=Tokenizer(models.WordLevel({"<pad>": 0, "<end>": 1}, "<pad>")),
@@ -177,18 +193,53 @@ def trl(groups: list[Group], *, reward: bool, batch: int, attention: str, precom
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(TickCallback(clock))
         trainer.train()
-    return 8 / float(np.median(np.diff(clock.at)))
+    return BATCH / float(np.median(np.diff(clock.at)))
+
+
+def plain(reward: bool, attention: str, batch: int) -> float:
+    """Run TRL in a process of its own, as its users do: without what `runtime.prepare` does for memory."""
+    command = [sys.executable, "-m", "benchmarks.training", str(int(reward)), attention, str(batch)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def one(name: str, groups: list[Group], *, reward: bool, settings: list[tuple[str, int]], asked: float) -> None:
+    """Measure one kind of training and print it."""
+    found = {setting: plain(reward, *setting) for setting in settings}
+    for (attention, batch), rate in found.items():
+        print(f"  {name}, TRL {attention:5}, {batch} a batch    {rate:6.2f} pairs/s", flush=True)
+    setting, best = max(found.items(), key=lambda item: item[1])
+    tuned = trl(groups, reward=reward, attention=setting[0], batch=setting[1])
+    print(
+        f"  {name}, TRL {setting[0]:5}, {setting[1]} a batch    {tuned:6.2f} pairs/s with our memory allocation",
+        flush=True,
+    )
+    flops = 3 * needed(groups, head=not reward) / len(groups)
+    for how in ("packed only", "shared only", "both"):
+        rates, peaks = [], [processor_rate()]
+        for _ in range(1 + (how == "both")):
+            rates.append(ours(groups, reward=reward, how=how))
+            peaks.append(processor_rate())
+        rate, share = max(rates), flops * max(rates) / max(peaks)
+        print(
+            f"  {name}, ours, {how:12}     {rate:6.2f} pairs/s  {rate / best:5.2f} x TRL's best, {rate / tuned:.2f} x "
+            f"with our allocation; {100 * share:3.0f} % of the processor's {max(peaks) / 1e9:.0f} GFLOP/s",
+            flush=True,
+        )
+    met = ("met" if rate / best >= asked else "NOT MET", "met" if share >= 0.6 else "NOT MET")
+    print(f"  {name}: asked {asked:g} x TRL's best: {met[0]}; 60 % of the processor's rate: {met[1]}")
+
+
+def main() -> None:
+    runtime.prepare()
+    groups = pairs()
+    one("DPO", groups, reward=False, settings=[("eager", 1), ("eager", 2), ("sdpa", 1)], asked=6)
+    print(f"  the reference's pass, once a pair: {reference(groups):.1f} pairs/s")
+    one("reward", groups, reward=True, settings=[("eager", 1), ("eager", 4), ("sdpa", 1)], asked=2.5)
 
 
 if __name__ == "__main__":
-    import sys
-    runtime.prepare()
-    groups = pairs()
-    for reward in (False, True):
-        for rt in (1024, 2048, 4096, 8192):
-            rate = processor_rate()
-            v = ours(groups, reward=reward, row_tokens=rt)
-            rate = max(rate, processor_rate())
-            f = 3 * needed(groups, head=not reward) / len(groups) * v
-            print(reward, rt, round(v, 2), "pairs/s", round(f / 1e9), "of", round(rate / 1e9), round(f / rate, 3))
-    v = reference(groups); print("reference", v, round(needed(groups, head=True) / len(groups) * v / 1e9))
+    if len(sys.argv) > 1:
+        print(trl(pairs(), reward=bool(int(sys.argv[1])), attention=sys.argv[2], batch=int(sys.argv[3])))
+    else:
+        main()

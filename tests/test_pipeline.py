@@ -139,3 +139,38 @@ def test_the_package_writes_no_client_text_to_its_logs(finished, tmp_path):
     speeches = read_records(finished / layout.SPEECHES, ClientSpeech)
     for speech in speeches:
         assert speech.text[:40] not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("stage", ["reward", "align"])
+def test_the_first_batch_is_shown_as_the_model_reads_it_and_nothing_is_trained(finished, stage):
+    before = digests(finished)
+    given = [sys.executable, "-m", "psychocounsel", stage, "recipes/smoke.yaml", f"output={finished}", *SMALL]
+    done = subprocess.run([*given, "--show-batch"], cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"{stage}: 16 pairs a step of ")
+    assert "dropped_too_long" in lines[0]
+    prompts = [line for line in lines if line.startswith("prompt (")]
+    assert len(prompts) == 4
+    for line in prompts:
+        assert "<|client|>" in line
+        assert line.endswith("<|counsellor|>")
+    responses = [line for line in lines if line.startswith(("chosen (", "rejected ("))]
+    assert len(responses) == 8
+    for line in responses:
+        assert line.endswith("<|end|>")
+        assert line.count("<|end|>") == 1
+    assert digests(finished) == before
+
+
+def test_a_run_ends_where_the_recipe_says(tmp_path):
+    done = subprocess.run(
+        [*command(tmp_path / "short"), "until=pair"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert (result["reward"], result["win_rates"]) == (None, None)
+    assert sorted(p.name for p in (tmp_path / "short").iterdir() if p.is_dir()) == [
+        "collect",
+        "generate",
+        "pair",
+        "rate",
+    ]

@@ -14,7 +14,7 @@ from psychocounsel.endpoints import server_of
 from psychocounsel.errors import ArtifactError
 from psychocounsel.models import runtime
 from psychocounsel.progress import Tick, silent
-from psychocounsel.recipe import STAGES, Recipe
+from psychocounsel.recipe import SOURCE, STAGES, Recipe
 from psychocounsel.records import content_id
 
 Make = Callable[[Step, Path, Recipe, Tick], None]
@@ -103,10 +103,11 @@ def _needed(spec: StepSpec, recipe: Recipe) -> bool:
 
 def _all_steps(recipe: Recipe) -> list[StepSpec]:
     limits = ("base.max_prompt", "base.max_response", "base.too_long")
+    carried = ("rate.rubric",) if recipe.rate.judge == SOURCE else ()
     measured = (*limits, "align.dev_speeches")
     rounds = [layout.round_step(n) for n in range(1, recipe.align.iterate.rounds + 1)]
     steps = [
-        StepSpec("collect", (), ("collect",), _stage("collect")),
+        StepSpec("collect", (), ("collect", *carried), _stage("collect")),
         StepSpec("generate", ("collect",), ("generate", "max_words"), _stage("generate")),
         StepSpec("rate", ("collect", "generate"), ("rate",), _stage("rate")),
         StepSpec("pair", ("collect", "generate", "rate"), ("pair",), _stage("pair")),

@@ -149,6 +149,19 @@ def test_epitome_has_2351_seekers_and_no_response_is_lost():
     assert {a.model for r in found for a in r.responses} == {"peer"}
 
 
+def test_epitomes_labels_become_ratings_by_mechanism_and_by_principle(tmp_path):
+    row = {"id": "a", "seeker_id": "s", "seeker_post": "I feel so low.", "response_post": "Why is that?",
+           "emotional_reactions": 0, "interpretations": 2, "explorations": 1}  # fmt: skip
+    file = tmp_path / "epitome.jsonl"
+    unlabelled = {k: v for k, v in row.items() if k != "explorations"} | {"response_post": "Other.", "seeker_id": "t"}
+    file.write_text("\n".join(json.dumps(r) for r in (row, unlabelled)), encoding="utf-8")
+    first, second = (r.responses[0] for r in rows_of("epitome", file))
+    assert first.ratings == {
+        "emotional_reactions": 1, "interpretations": 5, "explorations": 3, "empathy": 3, "exploration": 3,
+    }  # fmt: skip
+    assert second.ratings is None
+
+
 def test_epitomes_own_csvs_give_the_same_pairs_from_one_or_three_and_hide_reddit_ids(tmp_path):
     rows = [
         {

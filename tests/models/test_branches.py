@@ -125,8 +125,9 @@ def test_an_encoder_reads_each_text_by_itself():
     row = pack(groups, causal=False)
     with torch.inference_mode():
         ours = hidden_states(packed, row)
-        for segment, (g, b) in zip(row.segments, [(g, b) for g in groups for b in g.branches], strict=True):
-            theirs = bert(torch.tensor([[*g.prompt, *b]])).last_hidden_state[0]
+        texts = [[*g.prompt, *b] for g in groups for b in g.branches]
+        for segment, text in zip(row.segments, texts, strict=True):
+            theirs = bert(torch.tensor([text])).last_hidden_state[0]
             torch.testing.assert_close(ours[segment.start : segment.end], theirs, rtol=1e-4, atol=1e-5)
 
 

@@ -41,9 +41,9 @@ def test_one_stated_policy_for_what_is_too_long(tokenizer, policy, pairs, trunca
 
 
 def test_the_run_stops_at_what_is_too_long_where_it_is_told_to(tokenizer):
-    with pytest.raises(InputError, match="base.max_prompt"):
+    with pytest.raises(InputError, match=r"base\.max_prompt"):
         encode_pairs(tokenizer, [pair(said="tired " * 50)], Limits(20, 100, "error"))
-    with pytest.raises(InputError, match="base.max_response"):
+    with pytest.raises(InputError, match=r"base\.max_response"):
         encode_pairs(tokenizer, [pair(chosen="work " * 200)], Limits(20, 100, "error"))
 
 
@@ -55,11 +55,11 @@ def test_equal_responses_are_dropped_and_counted(tokenizer):
 @pytest.mark.parametrize(
     ("broken", "why"),
     [
-        (lambda p, e: EncodedPair([], p.chosen, p.rejected), "empty prompt"),
-        (lambda p, e: EncodedPair(p.prompt, p.chosen[:-1], p.rejected), "has 0 end tokens"),
+        (lambda p, _: EncodedPair([], p.chosen, p.rejected), "empty prompt"),
+        (lambda p, _: EncodedPair(p.prompt, p.chosen[:-1], p.rejected), "has 0 end tokens"),
         (lambda p, e: EncodedPair(p.prompt, [*p.chosen, e], p.rejected), "has 2 end tokens"),
         (lambda p, e: EncodedPair(p.prompt, p.chosen, [e, *p.rejected[:-1]]), "at its end"),
-        (lambda p, e: EncodedPair(p.prompt, p.chosen, p.chosen), "the same response twice"),
+        (lambda p, _: EncodedPair(p.prompt, p.chosen, p.chosen), "the same response twice"),
     ],
     ids=["empty prompt", "no end", "two ends", "end in front", "equal"],
 )
@@ -69,23 +69,12 @@ def test_tokens_that_would_teach_something_else_are_refused(tokenizer, broken, w
         check_encoded(tokenizer, [broken(good, end_of(tokenizer))])
 
 
-@pytest.mark.parametrize(
-    ("template", "why"),
-    [
-        (
-            "{% for m in messages %}{{ m['content'] }}{% endfor %}{% if add_generation_prompt %}Answer:{% endif %}",
-            "begin with",
-        ),
-        ("{% for m in messages %}{{ m['content'] }}{% endfor %}", "joins the prompt's last token"),
-    ],
-)
-def test_a_template_whose_prompt_is_no_prefix_is_refused(tokenizer, template, why):
+def test_a_template_whose_prompt_is_no_prefix_is_refused(tokenizer):
     other = deepcopy(tokenizer)
-    other.chat_template = template
-    if why.startswith("joins"):
-        other.chat_template = template.replace("{{ m['content'] }}", "{{ m['content'] | replace('.', '. ') | trim }}")
-        return check_template(other)  # a byte-level tokenizer does not join here; the message is tested by the first
-    with pytest.raises(BackendError, match=why):
+    other.chat_template = (
+        "{% for m in messages %}{{ m['content'] }}{% endfor %}{% if add_generation_prompt %}Answer:{% endif %}"
+    )
+    with pytest.raises(BackendError, match="does not begin with its own prompt"):
         check_template(other)
 
 

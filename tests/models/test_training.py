@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from psychocounsel.errors import RecipeError
+from psychocounsel.errors import MissingExtraError, RecipeError
 from psychocounsel.hyperparameters import Dpo, Lora, Training
 from psychocounsel.models.branches import Group
 from psychocounsel.models.preference import Example, SharedDpoTrainer, SharedSftTrainer
@@ -92,6 +92,11 @@ def test_the_best_checkpoint_by_the_dev_set_is_taken(llama, tokenizer, tmp_path,
 
     kept = load_file(tmp_path / f"checkpoint-{best}" / "model.safetensors")
     assert torch.equal(kept["model.embed_tokens.weight"], fitted.model.state_dict()["model.embed_tokens.weight"])
+
+
+def test_a_reporter_that_is_not_installed_is_named_with_its_pip_line(tmp_path):
+    with pytest.raises(MissingExtraError, match="pip install trackio"):
+        arguments(Training(report_to=["trackio"]), tmp_path, 0, 10)
 
 
 def test_a_batch_that_processes_cannot_share_is_refused(tmp_path, monkeypatch):

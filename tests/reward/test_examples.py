@@ -14,8 +14,10 @@ from psychocounsel.records import PreferencePair, Turn
 from psychocounsel.reward.examples import mix, pair_examples, read_general
 
 
-@pytest.mark.parametrize(("own", "general", "share", "expected"), [(100, 100, 0.5, (100, 100)), (100, 30, 0.5, (30, 30)),
-                                                                   (10, 1000, 0.75, (10, 30)), (90, 5, 0.1, (45, 5))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("own", "general", "share", "expected"),
+    [(100, 100, 0.5, (100, 100)), (100, 30, 0.5, (30, 30)), (10, 1000, 0.75, (10, 30)), (90, 5, 0.1, (45, 5))],
+)
 def test_the_mixture_has_its_share_and_nothing_twice(own, general, share, expected):
     mine = [EncodedPair([1], [i, 2], [3]) for i in range(own)]
     others = [EncodedPair([2], [i, 2], [3]) for i in range(general)]

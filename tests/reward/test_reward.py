@@ -41,7 +41,7 @@ def test_a_reward_does_not_depend_on_what_else_is_in_the_batch(folder):
 
 
 def test_transformers_own_classifier_says_the_same(folder):
-    """The folder is a sequence classifier for anybody; ours reads the same token, in packed rows, in float32 to 1e-5."""
+    """The folder is a sequence classifier for anybody; ours reads the same token in packed rows (float32, 1e-5)."""
     from transformers import AutoModelForSequenceClassification
 
     from psychocounsel.models.encoding import encode_prompt, encode_response

@@ -75,6 +75,6 @@ def test_the_scalar_head_is_the_weighted_mean_of_what_was_learned(base, tmp_path
     good, bad = (torch.tensor([[*groups[i].group.prompt, *groups[i].group.branches[0]]]) for i in (1, 0))
     warmed.set_attn_implementation("sdpa")  # it was set up for packed rows
     with torch.inference_mode():
-        heads = warmed.eval()(good).logits.mean()
+        heads = warmed.score(warmed.eval().model(good).last_hidden_state[0, -1]).mean()
         assert float(model.eval()(good).logits) == pytest.approx(SCALE * float(heads), rel=0.02)
         assert float(model(good).logits) > float(model(bad).logits) + SCALE

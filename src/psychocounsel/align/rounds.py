@@ -18,14 +18,13 @@ from psychocounsel.align.dpo import train_dpo
 from psychocounsel.artifacts import Step, write_json
 from psychocounsel.backends.protocols import Policy
 from psychocounsel.errors import TooLittleDataError
+from psychocounsel.hyperparameters import Iterate
 from psychocounsel.models import runtime
 from psychocounsel.models.encoding import EncodedPair, EncodedPairs, encode_prompt, encode_response
 from psychocounsel.progress import Tick
-from psychocounsel.hyperparameters import Iterate
 from psychocounsel.recipe import Recipe
 from psychocounsel.records import ClientSpeech, content_seed
 from psychocounsel.tables import read_records, write_records
-
 
 AT_ONCE = 256
 """Speeches whose candidates are sampled before they are written down: what a kill can cost."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from psychocounsel.backends.asking import completion, messages_of
 from psychocounsel.backends.protocols import Completion
-from psychocounsel.endpoints import Sampling
 from psychocounsel.backends.transformers_local import load_tokenizer
+from psychocounsel.endpoints import Sampling
 from psychocounsel.errors import BackendError, MissingExtraError
 from psychocounsel.models.encoding import encode_prompt
 from psychocounsel.records import Conversation

@@ -124,7 +124,7 @@ def gist(manifest: Manifest) -> str:
         case "base":
             return f"{counts['parameters'] / 1e6:.1f} M parameters, {counts['steps']} steps"
         case "reward":
-            return f"test accuracy {100 * counts['accuracy']['value']:.1f} % (n={counts['accuracy']['n']})"
+            return _reward_gist(counts)
         case "align" if "chosen" in counts:
             return f"{counts['chosen']} is chosen"
         case "align":
@@ -133,3 +133,11 @@ def gist(manifest: Manifest) -> str:
         case "evaluate":
             return f"{counts['comparisons']} comparisons, {counts['lost']} lost"
     return ""
+
+
+def _reward_gist(counts: dict[str, Any]) -> str:
+    if "accuracy" in counts:
+        return f"test accuracy {100 * counts['accuracy']['value']:.1f} % (n={counts['accuracy']['n']})"
+    ranking = counts.get("folds", {}).get("ranking")
+    learnt = f"from {counts['learnt']} rated responses"
+    return f"{learnt}, ranking {100 * ranking['value']:.1f} % in cross-validation" if ranking else learnt

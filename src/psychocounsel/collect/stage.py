@@ -19,8 +19,9 @@ from psychocounsel.collect.sources import SourceRow, catalogue, read_source
 from psychocounsel.collect.split import assign_splits
 from psychocounsel.collect.topics import Topic, assign, coverage, stratified, taxonomy
 from psychocounsel.errors import TooLittleDataError
+from psychocounsel.principles import Rubric, load_rubric
 from psychocounsel.progress import Tick, silent
-from psychocounsel.recipe import Collect, Recipe
+from psychocounsel.recipe import SOURCE, Collect, Recipe
 from psychocounsel.records import RISK_LEVELS, ClientSpeech, Dropped, Rating, Response, content_seed
 from psychocounsel.tables import write_records
 
@@ -43,8 +44,13 @@ class Collected:
     removed: Counter[str]
 
 
-def collect(rows: Iterable[SourceRow], section: Collect, seed: int, tick: Tick = silent) -> Collected:
-    """Turn rows into client speeches: faults and duplicates to the ledger, the rest split by group."""
+def collect(
+    rows: Iterable[SourceRow], section: Collect, seed: int, tick: Tick = silent, rubric: Rubric | None = None
+) -> Collected:
+    """Turn rows into client speeches: faults and duplicates to the ledger, the rest split by group.
+
+    Ratings that the source carries must be on the principles of `rubric`, the seven if None.
+    """
     ready: list[Prepared] = []
     dropped: list[Dropped] = []
     source_ids: set[str] = set()
@@ -83,7 +89,7 @@ def collect(rows: Iterable[SourceRow], section: Collect, seed: int, tick: Tick =
     by_id = {s.id: s for s in speeches}
     mine = {r.speech.id: r for r in reversed(ready) if r.speech.id in by_id}
     carried = ((SourceRow(r.where, responses=r.responses), by_id[i]) for i, r in mine.items() if r.responses)
-    responses, ratings = existing(carried)
+    responses, ratings = existing(carried, rubric)
     return Collected(
         speeches,
         held,
@@ -129,7 +135,8 @@ def _limited(
 def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     """Write the speeches, those held apart, the ledger, what the source carries, and what a person should review."""
     section = recipe.collect
-    result = collect(read_source(section), section, recipe.seed, tick)
+    carries = load_rubric(recipe.rate.rubric) if recipe.rate.judge == SOURCE else None
+    result = collect(read_source(section), section, recipe.seed, tick, carries)
     splits = Counter(s.split for s in result.speeches)
     absent = [name for name in ("train", "dev", "test") if not splits[name]]
     if absent:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from heapq import heappop, heappush
 from typing import Any
 
 import torch
@@ -149,20 +150,23 @@ def pack(groups: Sequence[Group], pad: int = 0, *, causal: bool = True) -> Row:
 
 
 def rows_of(sizes: Sequence[int], tokens: int) -> Iterator[list[int]]:
-    """Share groups of the given sizes out over as few rows of at most `tokens` as first fit finds, largest first.
+    """Share groups of the given sizes out over as few rows of at most `tokens` as go, of like length.
 
     Yields the positions of each row's groups, in order. A group that is larger than a row has one to itself.
     """
-    rows: list[tuple[int, list[int]]] = []
-    for i in sorted(range(len(sizes)), key=lambda i: (-sizes[i], i)):
-        for number, (used, members) in enumerate(rows):
-            if used + sizes[i] <= tokens:
-                rows[number] = (used + sizes[i], [*members, i])
-                break
-        else:
-            rows.append((sizes[i], [i]))
-    for _, members in rows:
-        yield sorted(members)
+    order = sorted(range(len(sizes)), key=lambda i: (-sizes[i], i))
+    count = max(1, -(-sum(sizes) // tokens))
+    while True:
+        rows: list[list[int]] = [[] for _ in range(count)]
+        filled = [(0, row) for row in range(count)]  # a heap: the emptiest row takes the next largest group
+        for i in order:
+            used, row = heappop(filled)
+            rows[row].append(i)
+            heappush(filled, (used + sizes[i], row))
+        if all(len(row) <= 1 or used <= tokens for used, row in ((u, rows[r]) for u, r in filled)):
+            break
+        count += 1
+    yield from (sorted(row) for row in rows if row)
 
 
 def dense_mask(row: Row) -> Tensor:
@@ -206,7 +210,7 @@ def hidden_states(model: Any, row: Row) -> Tensor:
         device = row.ids.device.type
         inside = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else backbone.dtype
         segments = Segments(row.segments, row.ids.shape[1], row.causal, inside)
-        return states(backbone, row.ids, row.positions, segments, inside)
+        return states(model, backbone, row.ids, row.positions, segments, inside)
     inputs: dict[str, Any] = {"input_ids": row.ids, "position_ids": row.positions}
     if how == NAME:
         device = row.ids.device.type

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from psychocounsel.models.casting import cast
+
 CHUNK = 256
 """Rows whose logits are made at once: as many as stay in a processor's cache."""
 KEEP_BYTES = 1 << 30
@@ -25,7 +27,8 @@ class _Picked(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-        """`hidden` [N, width] and `weight` [vocabulary, width] of one dtype, `targets` [N]. Returns float32 [N]."""
+        """`hidden` [N, width], `weight` [vocabulary, width], `targets` [N]. Returns float32 [N]."""
+        weight = cast((weight,), hidden.dtype, lambda: weight.to(hidden.dtype))
         learns = any(ctx.needs_input_grad)
         keep = learns and len(hidden) * len(weight) * hidden.element_size() <= KEEP_BYTES
         kept = hidden.new_empty((len(hidden), len(weight))) if keep else None
@@ -47,14 +50,14 @@ class _Picked(torch.autograd.Function):
         scale = gradients[0].to(hidden.dtype).neg().unsqueeze(-1)
         scaled = hidden * scale
         if kept is not None:
-            return slopes * scale, kept.T @ scaled, None
+            return slopes * scale, (kept.T @ scaled).float(), None
         d_weight = torch.zeros_like(weight, dtype=torch.float32)
         for here in _chunks(len(hidden), 8 * CHUNK):
             p = torch.cat(
                 [_chunk(hidden[part], weight, targets[part])[1] for part in _chunks(here.stop, start=here.start)]
             )
             d_weight += p.T @ scaled[here]
-        return slopes * scale, d_weight.to(weight.dtype), None
+        return slopes * scale, d_weight, None
 
 
 def _chunks(stop: int, size: int = CHUNK, start: int = 0) -> Iterator[slice]:
@@ -77,7 +80,7 @@ def picked_logprobs(hidden: Tensor, head: Any, targets: Tensor) -> Tensor:
     weight = head.weight
     if torch.is_autocast_enabled(hidden.device.type):
         inside = torch.get_autocast_dtype(hidden.device.type)
-        hidden, weight = hidden.to(inside), weight.to(inside)
+        hidden = hidden.to(inside)
     with torch.autocast(hidden.device.type, enabled=False):
-        result: Tensor = _Picked.apply(hidden, weight.to(hidden.dtype), targets)  # type: ignore[no-untyped-call]
+        result: Tensor = _Picked.apply(hidden, weight, targets)  # type: ignore[no-untyped-call]
     return result

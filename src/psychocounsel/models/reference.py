@@ -44,9 +44,10 @@ def cached_logprobs(
     with closing(sqlite3.connect(store, timeout=60)) as base:
         base.execute("create table if not exists logprobs (key blob primary key, nats real not null) without rowid")
         known = dict(base.execute("select key, nats from logprobs"))
-        missing = [i for i, group in enumerate(keys) if any(k not in known for k in group)]
-        for count, row in enumerate(rows := list(rows_of([groups[i].tokens for i in missing], row_tokens)), 1):
-            part = [missing[j] for j in row]
+        # Rows are made of all groups, so that a run which goes on after a kill rounds as one that was left alone.
+        for count, part in enumerate(rows := list(rows_of([g.tokens for g in groups], row_tokens)), 1):
+            if all(k in known for i in part for k in keys[i]):
+                continue
             found = logprobs_of(model, [groups[i] for i in part], pad)
             new = {k: v for i, values in zip(part, found, strict=True) for k, v in zip(keys[i], values, strict=True)}
             with base:

@@ -1,7 +1,7 @@
 """Reward models: a backbone, a scalar head, and a head for each principle where it learned ratings.
 
 A decoder reads a response at its last token, as `transformers`' sequence classifiers do: the folder loads there as a
-model with one label. An encoder reads the mean over prompt and response, as sentence encoders are trained to.
+model with one label. An encoder reads the mean over the response's tokens, each of which has seen the prompt.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def rewarded(model: Any, row: Row) -> Rewarded:
     hidden = hidden_states(model, row)
     model = model.get_base_model() if hasattr(model, "peft_config") else model
     if is_encoder(model.config):
-        read = torch.stack([hidden[s.start : s.end].float().mean(0) for s in row.segments])
+        ends = zip(row.segments, row.lengths.tolist(), strict=True)
+        read = torch.stack([hidden[s.end - length : s.end].float().mean(0) for s, length in ends])
     else:
         read = hidden[row.lasts]
     levels = model.levels(read).view(len(read), -1, LEVELS) if hasattr(model, "levels") else None

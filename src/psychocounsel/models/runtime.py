@@ -10,7 +10,7 @@ import warnings
 from contextlib import suppress
 from functools import cache
 
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 
 @cache
@@ -47,7 +47,7 @@ def _keep_freed_memory() -> None:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):
         return  # musl has no mallopt; slower, and correct
-    mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the most that glibc takes; larger blocks come and go, smaller ones stay
+    mallopt(_M_MMAP_MAX, 0)  # every block from the heap, however large
     mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
     mallopt(_M_TOP_PAD, 64 << 20)
 

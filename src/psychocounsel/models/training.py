@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch.utils.data import Sampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
-from psychocounsel.errors import RecipeError
+from psychocounsel.errors import MissingExtraError, RecipeError
 from psychocounsel.hyperparameters import Training
 from psychocounsel.progress import Tick
 from psychocounsel.records import content_seed
@@ -31,6 +32,9 @@ def arguments(section: Training, scratch: Path, seed: int, examples: int) -> dic
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     if section.batch % processes:
         raise RecipeError("training", [f"batch {section.batch} must be a multiple of the {processes} processes"])
+    for name in section.report_to:
+        if find_spec(name) is None:
+            raise MissingExtraError(f"report_to {name} needs: pip install {name}")
     steps = max(1, round(section.epochs * -(-examples // section.batch)))
     bf16 = section.precision == "bf16" and (not torch.cuda.is_available() or torch.cuda.is_bf16_supported())
     given: dict[str, Any] = {

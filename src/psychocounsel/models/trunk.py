@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from psychocounsel.models import attention
 from psychocounsel.models.attention import Segments
+from psychocounsel.models.casting import cast
 
 _TYPES = ("llama", "mistral")
 
@@ -49,8 +50,11 @@ def suits(backbone: Any) -> bool:
     )
 
 
-def states(backbone: Any, ids: Tensor, positions: Tensor, segments: Segments, dtype: torch.dtype) -> Tensor:
-    """Return the last layer's output [T, width], normed, for one row: ids and positions [1, T]."""
+def states(owner: Any, backbone: Any, ids: Tensor, positions: Tensor, segments: Segments, dtype: torch.dtype) -> Tensor:
+    """Return the last layer's output [T, width], normed, for one row: ids and positions [1, T].
+
+    `owner` is the whole model, head included.
+    """
     config = backbone.config
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     shape = _Shape(
@@ -58,7 +62,9 @@ def states(backbone: Any, ids: Tensor, positions: Tensor, segments: Segments, dt
     )
     device = ids.device.type
     with torch.autocast(device, enabled=False):
-        x = backbone.embed_tokens(ids)[0]
+        # Where the head has the same weights, its gradient is dense: a sparse one added to it is a pass less.
+        shared = config.tie_word_embeddings and hasattr(owner, "lm_head") and not torch.distributed.is_initialized()
+        x = F.embedding(ids, backbone.embed_tokens.weight, backbone.embed_tokens.padding_idx, sparse=shared)[0]
         cos, sin = (t[0, :, : size // 2].to(dtype) for t in backbone.rotary_emb(x[None], positions))
         for layer in backbone.layers:
             a, m = layer.self_attn, layer.mlp
@@ -80,9 +86,10 @@ class _Layer(torch.autograd.Function):
     ) -> Tensor:  # fmt: skip
         """x [T, width] in float32, cos and sin [T, size / 2]; then the layer's weights."""
         keep = any(ctx.needs_input_grad)
-        w_qkv = (torch.cat((q, k, v)) * norm_1).to(shape.dtype)
-        w_up = (torch.cat((gate, up)) * norm_2).to(shape.dtype)
-        w_o, w_down = o.to(shape.dtype), down.to(shape.dtype)
+        dtype = shape.dtype
+        w_qkv = cast((q, k, v, norm_1), dtype, lambda: (torch.cat((q, k, v)) * norm_1).to(dtype))
+        w_up = cast((gate, up, norm_2), dtype, lambda: (torch.cat((gate, up)) * norm_2).to(dtype))
+        w_o, w_down = cast((o,), dtype, lambda: o.to(dtype)), cast((down,), dtype, lambda: down.to(dtype))
         normed_1, root_1 = _norm(x, shape)
         queries, keys, values = _split(normed_1 @ w_qkv.T, cos, sin, shape)
         seen, kept = attention.forward(queries, keys, values, shape.segments, shape.scale, keep)
@@ -126,7 +133,7 @@ class _Layer(torch.autograd.Function):
         d_qkv = _join(d_q, d_k, d_v, cos, sin)
         d_weights, d_norm_1 = _unfold((d_qkv.T @ normed_1).float(), torch.cat((q, k, v)), norm_1)
         d_x = _norm_backward(d_middle, d_qkv @ w_qkv, normed_1, root_1)
-        parts = d_weights.split((len(q), len(k), len(v)))
+        parts = torch.split(d_weights, [len(q), len(k), len(v)])
         return d_x, None, None, None, d_norm_1, *parts, d_o, d_norm_2, d_up[:width], d_up[width:], d_down
 
 

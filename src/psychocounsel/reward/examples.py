@@ -52,6 +52,8 @@ class Rated:
     response: list[int]
     ratings: list[float]
     """One for each principle, 1 to 5."""
+    said: str
+    """The conversation, as text."""
     text: str
     split: str
 
@@ -87,7 +89,7 @@ def rated_responses(
         counts["prompts_truncated"] += cut
         levels = [float(rating.scores[k]) for k in keys]
         said = "\n".join(turn.text for turn in speech.conversation)
-        found.append(Rated(speech.group, prompt, response, levels, f"{said}\n{text}", speech.split))
+        found.append(Rated(speech.group, prompt, response, levels, said, text, speech.split))
     if not found:
         raise TooLittleDataError("reward: no rated response fits base.max_response; there is nothing to learn from.")
     return found, counts

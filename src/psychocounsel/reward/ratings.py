@@ -116,6 +116,16 @@ def _cross_validate(
     weights = np.array([p.weight for p in rubric.principles])
     found = figures(predicted, rubric.keys, weights, recipe.bootstrap, seed)
     write_json(run / layout.REWARD_FOLDS, {"folds": section.folds, "figures": found})
+    np.savez_compressed(
+        run / layout.REWARD_PREDICTED,
+        groups=np.array(groups),
+        folds=folds,
+        ratings=ratings,
+        levels=predicted.levels,
+        expected=predicted.expected,
+        prompts=np.array([r.said for r in rated]),
+        responses=np.array([r.text for r in rated]),
+    )
     return found
 
 
