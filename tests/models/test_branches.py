@@ -125,9 +125,10 @@ def test_an_encoder_reads_each_text_by_itself():
     row = pack(groups, causal=False)
     with torch.inference_mode():
         ours = hidden_states(packed, row)
-        texts = [[*g.prompt, *b] for g in groups for b in g.branches]
-        for segment, text in zip(row.segments, texts, strict=True):
-            theirs = bert(torch.tensor([text])).last_hidden_state[0]
+        texts = [(g.prompt, b) for g in groups for b in g.branches]
+        for segment, (prompt, branch) in zip(row.segments, texts, strict=True):
+            types = torch.tensor([[0] * len(prompt) + [1] * len(branch)])
+            theirs = bert(torch.tensor([[*prompt, *branch]]), token_type_ids=types).last_hidden_state[0]
             torch.testing.assert_close(ours[segment.start : segment.end], theirs, rtol=1e-4, atol=1e-5)
 
 

@@ -56,10 +56,12 @@ def test_how_a_step_is_packed_changes_nothing_but_rounding(llama, tokenizer, tmp
 
 
 def test_computing_activations_twice_changes_nothing(llama, tokenizer, tmp_path, monkeypatch):
-    plain = run(SharedSftTrainer, llama, tokenizer, tmp_path / "a", monkeypatch)
-    twice = run(SharedSftTrainer, llama, tokenizer, tmp_path / "b", monkeypatch, checkpointing=True)
+    plain = run(SharedSftTrainer, llama, tokenizer, tmp_path / "a", monkeypatch, precision="float32")
+    twice = run(
+        SharedSftTrainer, llama, tokenizer, tmp_path / "b", monkeypatch, precision="float32", checkpointing=True
+    )
     for name, weights in plain.model.state_dict().items():
-        torch.testing.assert_close(weights, twice.model.state_dict()[name])
+        torch.testing.assert_close(weights, twice.model.state_dict()[name], rtol=1e-3, atol=1e-4)
 
 
 def test_an_adapter_learns_and_the_weights_below_stay(llama, tokenizer, tmp_path, monkeypatch):
@@ -106,7 +108,7 @@ def test_a_batch_that_processes_cannot_share_is_refused(tmp_path, monkeypatch):
 
 
 def test_every_epoch_has_an_order_of_its_own_and_the_same_in_every_process():
-    sampler = EpochSampler([5, 1, 4, 2, 3, 9, 8, 7], 2, 3)
+    sampler = EpochSampler(8, 3)
     orders = []
     for epoch in (0, 1, 1):
         torch.manual_seed(epoch + len(orders))

@@ -101,18 +101,21 @@ def test_labels_of_ones_own_train_an_encoder_and_are_cross_validated(finished):
     assert not (output / "report").exists()
 
 
-def test_the_model_scores_for_scripts_with_its_principles(finished):
+def test_the_model_scores_for_scripts_with_its_principles(clinic, finished):
     output, _ = finished
-    lines = [{"id": n, "prompt": "client number 3 speaks about work today", "response": r}
-             for n, r in enumerate(["I hear you what happened then ?", "stop it well ."])]  # fmt: skip
+    rows = clinic[1]
+    lines = [{"id": n, "prompt": r["text"], "response": r["responses"][0]["text"]} for n, r in enumerate(rows)]
     done = subprocess.run(
         [sys.executable, "-m", "psychocounsel", "reward", "score", str(output / "reward" / "model"), "-"],
         input="\n".join(map(json.dumps, lines)), capture_output=True, text=True, check=True, cwd=ROOT,
     )  # fmt: skip
-    kind, unkind = (json.loads(line) for line in done.stdout.splitlines())
-    assert list(kind["principles"]) == ["warmth", "asking"]
-    assert kind["principles"]["asking"] > 3 > unkind["principles"]["asking"]
-    assert kind["reward"] > unkind["reward"]
+    scored = [json.loads(line) for line in done.stdout.splitlines()]
+    labels = [r["responses"][0]["ratings"] for r in rows]
+    for key in ("warmth", "asking"):
+        assert [list(s["principles"]) for s in scored] == [["warmth", "asking"]] * len(rows)
+        high, low = ([s["principles"][key] for s, r in zip(scored, labels, strict=True) if r[key] == v] for v in (5, 1))
+        assert np.mean(high) > 4 > 2 > np.mean(low)
+    assert np.corrcoef([s["reward"] for s in scored], [sum(r.values()) for r in labels])[0, 1] > 0.9
 
 
 def test_a_run_killed_after_a_fold_keeps_it_and_ends_with_the_same_figures(clinic, finished, tmp_path):

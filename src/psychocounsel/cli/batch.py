@@ -39,8 +39,7 @@ def first_batch(recipe: Recipe, stage: str) -> Iterator[str]:
         raise TooLittleDataError(f"{stage}: no train pair is left by base.max_prompt and base.max_response.")
     check_encoded(tokenizer, encoded.pairs)
     section, seed = (recipe.reward, "reward") if stage == "reward" else (recipe.align.dpo, "dpo")
-    lengths = [len(p.prompt) + len(p.chosen) + len(p.rejected) for p in encoded.pairs]
-    sampler = EpochSampler(lengths, section.batch, content_seed(seed, recipe.seed) % 2**32)
+    sampler = EpochSampler(len(encoded.pairs), content_seed(seed, recipe.seed) % 2**32)
     batch = [encoded.pairs[i] for i in islice(sampler, section.batch)]
     counts = ", ".join(f"{name} {count}" for name, count in encoded.counts.items())
     yield f"{stage}: {len(batch)} pairs a step of {len(pairs)} train pairs ({counts})"

@@ -225,9 +225,18 @@ def hidden_states(model: Any, row: Row) -> Tensor:
         inputs["attention_mask"] = mask if how == "sdpa" else torch.where(mask, 0.0, low).to(backbone.dtype)
     else:
         raise BackendError(f"attention {how} would let branches see each other; use sdpa or flex_attention.")
-    inputs |= {"use_cache": False} if row.causal else {"token_type_ids": torch.zeros_like(row.ids)}
+    inputs |= {"use_cache": False} if row.causal else {"token_type_ids": _types(row, backbone.config)}
     hidden: Tensor = backbone(**inputs).last_hidden_state
     return hidden[0]
+
+
+def _types(row: Row, config: Any) -> Tensor:
+    """Return token types [1, T] as an encoder's tokenizer gives them to a pair of texts: 1 for the second, if it can."""
+    types = torch.zeros_like(row.ids)
+    if getattr(config, "type_vocab_size", 1) > 1:
+        for segment, length in zip(row.segments, row.lengths.tolist(), strict=True):
+            types[:, segment.end - length : segment.end] = 1
+    return types
 
 
 def token_logprobs(model: Any, row: Row) -> Tensor:

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
-_ATTRIBUTE = "_psychocounsel_cast"
+_kept: dict[tuple[int, ...], tuple[Sequence[Tensor], Tensor]] | None = None
+"""By the weights' ids, with the weights themselves, so that no other tensor takes an id over."""
+
+
+@contextmanager
+def weights_stay() -> Iterator[None]:
+    """While this is open no weight changes, so what is made of weights is made once; it is forgotten at the end.
+
+    Said by whoever runs several rows, and not read off the tensors: a fused optimizer does not count its writes.
+    """
+    global _kept
+    before, _kept = _kept, {}
+    try:
+        yield
+    finally:
+        _kept = before
 
 
 def cast(weights: Sequence[Tensor], dtype: torch.dtype, make: Callable[[], Tensor]) -> Tensor:
-    """Return `make()`, which depends on `weights` alone; what was made is kept until one of them changes.
-
-    Kept on the first weight itself, so that it goes when the weight goes.
-    """
-    state: Any = (dtype, *((id(w), w._version) for w in weights))
-    known = getattr(weights[0], _ATTRIBUTE, None)
-    if known is not None and known[0] == state:
-        kept: Tensor = known[1]
-        return kept
+    """Return `make()`, which depends on `weights` alone and is of type `dtype`."""
+    key = (hash(dtype), *(id(w) for w in weights))
+    if _kept is not None and key in _kept:
+        return _kept[key][1]
     with torch.no_grad():
         made = make()
-    setattr(weights[0], _ATTRIBUTE, (state, made))
+    if _kept is not None:
+        _kept[key] = (weights, made)
     return made

@@ -19,6 +19,7 @@ from transformers import Trainer
 
 from psychocounsel.hyperparameters import Dpo, Reward
 from psychocounsel.models.branches import Group, Row, branch_sums, pack, rows_of, token_logprobs
+from psychocounsel.models.casting import weights_stay
 from psychocounsel.models.losses import bradley_terry, dpo_loss, level_loss
 from psychocounsel.models.rewards import rewarded
 from psychocounsel.models.training import EpochSampler
@@ -47,11 +48,10 @@ class Part:
 
 
 class Examples(Dataset):  # type: ignore[type-arg]
-    """Examples, and their lengths by which a step's are chosen alike."""
+    """Examples, as torch's loader wants them."""
 
     def __init__(self, examples: Sequence[Example]) -> None:
         self.examples = examples
-        self.lengths = [e.group.tokens for e in examples]
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -135,6 +135,7 @@ class GroupTrainer(Trainer):  # type: ignore[misc]
         """Return the mean loss over the part's pairs or tokens."""
         raise NotImplementedError
 
+    @weights_stay()
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
         model.train()
         total = torch.zeros((), device=self.args.device)
@@ -146,6 +147,7 @@ class GroupTrainer(Trainer):  # type: ignore[misc]
             total += loss.detach()
         return total
 
+    @weights_stay()
     def prediction_step(self, model: Any, inputs: dict[str, Any], *_: Any, **__: Any) -> tuple[Tensor, None, None]:
         with torch.no_grad():
             losses = [
@@ -155,7 +157,7 @@ class GroupTrainer(Trainer):  # type: ignore[misc]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
         rows = self.train_dataset if train_dataset is None else train_dataset
-        return EpochSampler(rows.lengths, self.args.train_batch_size, self.args.data_seed)
+        return EpochSampler(len(rows), self.args.data_seed)
 
     def note(self, part: Part, **values: Tensor) -> None:
         """Keep means of a part for the log, by the name they go under with / for __."""

@@ -18,6 +18,7 @@ import torch
 
 from psychocounsel.models.attention import autocast
 from psychocounsel.models.branches import Group, branch_logprobs, pack, rows_of
+from psychocounsel.models.casting import weights_stay
 from psychocounsel.progress import Tick, silent
 
 
@@ -32,6 +33,7 @@ def weights_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
+@weights_stay()
 def cached_logprobs(
     model: Any, groups: Sequence[Group], pad: int, row_tokens: int, store: Path, digest: str, tick: Tick = silent
 ) -> list[list[float]]:
@@ -70,6 +72,7 @@ def logprobs_of(model: Any, groups: Sequence[Group], pad: int) -> list[list[floa
     return [[next(flat) for _ in g.branches] for g in groups]
 
 
+@weights_stay()
 def response_logprobs(
     model: Any, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], pad: int, row_tokens: int = 4096
 ) -> list[float]:

@@ -41,10 +41,15 @@ def rewarded(model: Any, row: Row) -> Rewarded:
         read = torch.stack([hidden[s.end - length : s.end].float().mean(0) for s, length in ends])
     else:
         read = hidden[row.lasts]
-    levels = model.levels(read).view(len(read), -1, LEVELS) if hasattr(model, "levels") else None
+    with torch.autocast(
+        read.device.type, enabled=False
+    ):  # bf16 has 256 steps to an octave: many rewards would be equal
+        read = read.to(next(model.score.parameters()).dtype)
+        scores = model.score(read).squeeze(-1).float()
+        levels = model.levels(read).view(len(read), -1, LEVELS).float() if hasattr(model, "levels") else None
     weights = getattr(model.config, "principle_weights", None)
     if weights is None:
-        return Rewarded(model.score(read).squeeze(-1).float(), levels)
+        return Rewarded(scores, levels)
     shares = torch.tensor(weights, device=read.device) / sum(weights)
     assert levels is not None
     return Rewarded(POINT * expected_level(levels) @ shares, levels)

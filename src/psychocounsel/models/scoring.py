@@ -10,6 +10,7 @@ import torch
 
 from psychocounsel.models.attention import autocast
 from psychocounsel.models.branches import Group, is_encoder, pack, rows_of
+from psychocounsel.models.casting import weights_stay
 from psychocounsel.models.losses import expected_level
 from psychocounsel.models.rewards import rewarded
 
@@ -17,6 +18,7 @@ Tokens = Sequence[int]
 
 
 @torch.inference_mode()
+@weights_stay()
 def score_groups(
     model: Any, groups: Sequence[tuple[Tokens, Sequence[Tokens]]], pad: int, row_tokens: int, *, precise: bool = False
 ) -> list[list[tuple[float, list[float]]]]:
@@ -58,6 +60,7 @@ def _parts(prompt: Tokens, branches: Sequence[Tokens], row_tokens: int) -> list[
 
 
 @torch.inference_mode()
+@weights_stay()
 def level_logits(model: Any, texts: Sequence[tuple[Tokens, Tokens]], pad: int, row_tokens: int = 4096) -> Any:
     """Return the principle heads' logits [n, principles, 5] of (prompt, response) tokens, as a NumPy array."""
     result: Any = None

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch.utils.data import Sampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from psychocounsel.errors import MissingExtraError, RecipeError
 from psychocounsel.hyperparameters import Training
@@ -73,26 +72,26 @@ def arguments(section: Training, scratch: Path, seed: int, examples: int) -> dic
 
 
 class EpochSampler(Sampler[int]):
-    """Rows of like length together, in an order drawn anew each epoch from the seed and the epoch's number alone.
+    """Examples in an order drawn anew each epoch from the seed and the epoch's number alone.
 
-    The Trainer's own draws it from torch's state, which a run that goes on in its second epoch does not have.
+    The Trainer's own draws it from torch's state, which a run that goes on in its second epoch does not have; and its
+    grouping by length, of no use to packed rows, ends every fifty steps on the shortest (docs/experiments.md).
     """
 
-    def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
-        self.lengths = lengths
-        self.batch = batch
+    def __init__(self, count: int, seed: int) -> None:
+        self.count = count
         self.seed = seed
         self.epoch = 0
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return self.count
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(content_seed("epoch", self.seed, self.epoch))
-        return iter(get_length_grouped_indices(self.lengths, self.batch, generator=generator))
+        return iter(torch.randperm(self.count, generator=generator).tolist())
 
 
 class TickCallback(TrainerCallback):  # type: ignore[misc]
