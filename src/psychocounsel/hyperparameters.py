@@ -65,9 +65,17 @@ class Training(Section):
     """Train adapters instead of all weights."""
     checkpointing: bool = False
     """Compute activations twice instead of keeping them: about a third slower, and much less memory."""
+    launch: Path | None = None
+    """An `accelerate` configuration: training runs under `accelerate launch` with it, on several GPUs by FSDP2, say."""
     report_to: list[Literal["tensorboard", "wandb", "mlflow", "trackio"]] = []
     """Where curves go besides the manifest. TensorBoard's files stay in the run's folder; the others may send curves
     (no text) to a server of yours."""
+
+    @model_validator(mode="after")
+    def _launches(self) -> Training:
+        if self.launch is not None and self.lora is not None and self.lora.quantised:
+            raise ValueError("launch: weights in four bits are trained in one process; leave out launch or quantised")
+        return self
 
 
 class Base(Training):

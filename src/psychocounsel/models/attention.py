@@ -7,6 +7,7 @@ GPU, FlexAttention with a block mask. A boolean mask over the row works everywhe
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -189,7 +190,8 @@ def for_rows(model: Any) -> Any:
     if not torch.cuda.is_available():
         return by_segments(model)
     model.set_attn_implementation("flex_attention")
-    return model.cuda()
+    # Under a launcher the Trainer puts it where it belongs: FSDP never has it whole on one GPU.
+    return model if "LOCAL_RANK" in os.environ else model.cuda()
 
 
 def autocast(model: Any) -> Any:

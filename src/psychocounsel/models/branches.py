@@ -231,7 +231,7 @@ def hidden_states(model: Any, row: Row) -> Tensor:
 
 
 def _types(row: Row, config: Any) -> Tensor:
-    """Return token types [1, T] as an encoder's tokenizer gives them to a pair of texts: 1 for the second, if it can."""
+    """Return token types [1, T] as an encoder's tokenizer gives them to two texts: 1 for the second, if it can."""
     types = torch.zeros_like(row.ids)
     if getattr(config, "type_vocab_size", 1) > 1:
         for segment, length in zip(row.segments, row.lengths.tolist(), strict=True):

@@ -67,7 +67,8 @@ class Packer:
         """`by_tokens` says what a row's share of the step's loss is counted in: wanted tokens, or groups."""
         self.tokens, self.pad, self.causal, self.by_tokens = tokens, pad, causal, by_tokens
 
-    def __call__(self, examples: Sequence[Example]) -> dict[str, list[Part]]:
+    def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
+        """Return `parts`, and what their shares are of: `wanted` tokens or groups."""
         sizes = [
             e.group.tokens if self.causal else sum(len(e.group.prompt) + len(b) for b in e.group.branches)
             for e in examples
@@ -79,7 +80,7 @@ class Packer:
             numbers = {name: _together([e.numbers[name] for e in chosen]) for name in chosen[0].numbers}
             parts.append(Part(row, numbers, float(row.wanted if self.by_tokens else len(chosen))))
         whole = sum(p.share for p in parts)
-        return {"parts": [replace(p, share=p.share / whole) for p in parts]}
+        return {"parts": [replace(p, share=p.share / whole) for p in parts], "wanted": whole}
 
 
 def _together(values: list[Any]) -> Tensor:
@@ -139,9 +140,12 @@ class GroupTrainer(Trainer):  # type: ignore[misc]
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
         model.train()
         total = torch.zeros((), device=self.args.device)
-        for number, part in enumerate(inputs["parts"], 1):
+        parts = self._across(inputs)
+        for number, part in enumerate(parts, 1):
             part = part.to(self.args.device)
-            with self.accelerator.no_sync(model) if number < len(inputs["parts"]) else nullcontext():
+            # FSDP would keep whole gradients until the last row.
+            apart = number < len(parts) and not self.is_fsdp_enabled
+            with self.accelerator.no_sync(model) if apart else nullcontext():
                 loss = self.loss_of(part, model(row=part.row)) * part.share
                 self.accelerator.backward(loss)
             total += loss.detach()
@@ -151,9 +155,29 @@ class GroupTrainer(Trainer):  # type: ignore[misc]
     def prediction_step(self, model: Any, inputs: dict[str, Any], *_: Any, **__: Any) -> tuple[Tensor, None, None]:
         with torch.no_grad():
             losses = [
-                self.loss_of(p, model(row=p.row)) * p.share for p in (q.to(self.args.device) for q in inputs["parts"])
+                self.loss_of(p, model(row=p.row)) * p.share
+                for p in (q.to(self.args.device) for q in self._across(inputs))
             ]
         return torch.stack(losses).sum(), None, None
+
+    def _across(self, inputs: dict[str, Any]) -> list[Part]:
+        """Return this process's rows, their shares those of the step in all processes, times how many there are.
+
+        Gradients are averaged over processes. Every process runs as many rows as the one with most, the surplus for
+        nothing: under FSDP each pass is one that all of them make together.
+        """
+        parts: list[Part] = inputs["parts"]
+        if self.args.world_size == 1:
+            return parts
+        import torch.distributed as dist
+
+        most = torch.tensor(len(parts), device=self.args.device)
+        dist.all_reduce(most, dist.ReduceOp.MAX)
+        wanted = torch.tensor(float(inputs["wanted"]), device=self.args.device)
+        dist.all_reduce(wanted)
+        factor = inputs["wanted"] * self.args.world_size / float(wanted)
+        mine = [replace(p, share=p.share * factor) for p in parts]
+        return mine + [replace(mine[-1], share=0.0)] * (int(most) - len(mine))
 
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
         rows = self.train_dataset if train_dataset is None else train_dataset

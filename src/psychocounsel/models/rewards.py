@@ -41,9 +41,8 @@ def rewarded(model: Any, row: Row) -> Rewarded:
         read = torch.stack([hidden[s.end - length : s.end].float().mean(0) for s, length in ends])
     else:
         read = hidden[row.lasts]
-    with torch.autocast(
-        read.device.type, enabled=False
-    ):  # bf16 has 256 steps to an octave: many rewards would be equal
+    # bf16 has 256 steps to an octave, and many rewards would be equal.
+    with torch.autocast(read.device.type, enabled=False):
         read = read.to(next(model.score.parameters()).dtype)
         scores = model.score(read).squeeze(-1).float()
         levels = model.levels(read).view(len(read), -1, LEVELS).float() if hasattr(model, "levels") else None

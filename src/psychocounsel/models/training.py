@@ -153,14 +153,38 @@ def fit(
     tick: Tick,
     **kwargs: Any,
 ) -> Fitted:
-    """Train `model` by the GroupTrainer `kind`, from its last whole checkpoint if there is one."""
+    """Train `model` by the GroupTrainer `kind`, from its last whole checkpoint if there is one.
+
+    With `section.launch`, under `accelerate launch` in processes of their own; the model is then trained in place.
+    """
+    if section.launch is not None:
+        from psychocounsel.models.launched import Job, run_job
+
+        job = Job(kind, model, tokenizer, section, examples, scratch, seed, kwargs)
+        return run_job(job, section.launch, tick)
+    trainer = trainer_of(kind, model, tokenizer, section, examples, scratch, seed, **kwargs)
+    log = train(trainer, scratch, tick)
+    return Fitted(trainer.accelerator.unwrap_model(trainer.model), tokenizer, trainer.state.global_step, log)
+
+
+def trainer_of(
+    kind: Any,
+    model: Any,
+    tokenizer: Any,
+    section: Training,
+    examples: Sequence[Any],
+    scratch: Path,
+    seed: int,
+    **kwargs: Any,
+) -> Any:
+    """Return the GroupTrainer `kind` of `section`."""
     from psychocounsel.models.adapters import with_adapter
     from psychocounsel.models.attention import for_rows
     from psychocounsel.models.branches import is_encoder
 
     if kind.takes_section:
         kwargs["section"] = section
-    trainer = kind(
+    return kind(
         model=with_adapter(for_rows(model), section.lora),
         args=TrainingArguments(**arguments(section, scratch, seed, len(examples))),
         examples=examples,
@@ -170,8 +194,6 @@ def fit(
         processing_class=tokenizer,
         **kwargs,
     )
-    log = train(trainer, scratch, tick)
-    return Fitted(trainer.accelerator.unwrap_model(trainer.model), tokenizer, trainer.state.global_step, log)
 
 
 def train(trainer: Any, scratch: Path, tick: Tick) -> list[dict[str, float]]:

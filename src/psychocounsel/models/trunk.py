@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from psychocounsel.models import attention
 from psychocounsel.models.attention import Segments
@@ -36,6 +37,8 @@ def suits(backbone: Any) -> bool:
     """Whether the model's layers are ones that are written out here."""
     config = backbone.config
     if config.model_type not in _TYPES or config.hidden_act != "silu" or backbone.device.type != "cpu":
+        return False
+    if isinstance(backbone.norm.weight, DTensor):  # FSDP gathers a layer's weights at the layer's own call
         return False
     if getattr(backbone, "gradient_checkpointing", False) or getattr(config, "attention_dropout", 0):
         return False
