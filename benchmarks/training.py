@@ -8,10 +8,12 @@ computed: each token of prompt and responses once, attention where it looks, the
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import redirect_stderr
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -209,7 +211,8 @@ def one(name: str, groups: list[Group], *, reward: bool, settings: list[tuple[st
     for (attention, batch), rate in found.items():
         print(f"  {name}, TRL {attention:5}, {batch} a batch    {rate:6.2f} pairs/s", flush=True)
     setting, best = max(found.items(), key=lambda item: item[1])
-    tuned = trl(groups, reward=reward, attention=setting[0], batch=setting[1])
+    with redirect_stderr(io.StringIO()):  # its progress bars
+        tuned = trl(groups, reward=reward, attention=setting[0], batch=setting[1])
     print(
         f"  {name}, TRL {setting[0]:5}, {setting[1]} a batch    {tuned:6.2f} pairs/s with our memory allocation",
         flush=True,
