@@ -210,7 +210,7 @@ def hidden_states(model: Any, row: Row) -> Tensor:
         device = row.ids.device.type
         inside = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else backbone.dtype
         segments = Segments(row.segments, row.ids.shape[1], row.causal, inside)
-        return states(model, backbone, row.ids, row.positions, segments, inside)
+        return states(backbone, row.ids, row.positions, segments, inside)
     inputs: dict[str, Any] = {"input_ids": row.ids, "position_ids": row.positions}
     if how == NAME:
         device = row.ids.device.type

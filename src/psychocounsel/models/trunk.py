@@ -53,11 +53,8 @@ def suits(backbone: Any) -> bool:
     )
 
 
-def states(owner: Any, backbone: Any, ids: Tensor, positions: Tensor, segments: Segments, dtype: torch.dtype) -> Tensor:
-    """Return the last layer's output [T, width], normed, for one row: ids and positions [1, T].
-
-    `owner` is the whole model, head included.
-    """
+def states(backbone: Any, ids: Tensor, positions: Tensor, segments: Segments, dtype: torch.dtype) -> Tensor:
+    """Return the last layer's output [T, width], normed, for one row: ids and positions [1, T]."""
     config = backbone.config
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     shape = _Shape(
@@ -65,9 +62,8 @@ def states(owner: Any, backbone: Any, ids: Tensor, positions: Tensor, segments: 
     )
     device = ids.device.type
     with torch.autocast(device, enabled=False):
-        # Where the head has the same weights, its gradient is dense: a sparse one added to it is a pass less.
-        shared = config.tie_word_embeddings and hasattr(owner, "lm_head") and not torch.distributed.is_initialized()
-        x = F.embedding(ids, backbone.embed_tokens.weight, backbone.embed_tokens.padding_idx, sparse=shared)[0]
+        embed = F.embedding if torch.distributed.is_initialized() else _Embed.apply
+        x = embed(ids, backbone.embed_tokens.weight, backbone.embed_tokens.padding_idx)[0]
         cos, sin = (t[0, :, : size // 2].to(dtype) for t in backbone.rotary_emb(x[None], positions))
         for layer in backbone.layers:
             a, m = layer.self_attn, layer.mlp
@@ -78,6 +74,29 @@ def states(owner: Any, backbone: Any, ids: Tensor, positions: Tensor, segments: 
             )  # fmt: skip
         normed: Tensor = F.rms_norm(x, (x.shape[-1],), backbone.norm.weight, config.rms_norm_eps)
     return normed
+
+
+class _Embed(torch.autograd.Function):
+    """Adds to the rows of the gradient that a row's tokens have, where autograd makes and adds a whole matrix a row.
+
+    What waits for autograd to bring the gradient (DDP) never sees it.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, ids: Tensor, weight: Tensor, padding: int | None) -> Tensor:
+        ctx.ids, ctx.weight, ctx.padding = ids, weight, padding
+        return F.embedding(ids, weight)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None, None]:
+        weight: Tensor = ctx.weight
+        if weight.grad is None:
+            weight.grad = torch.zeros_like(weight)
+        ids, rows = ctx.ids.flatten(), gradients[0].flatten(0, 1).to(weight.dtype)
+        if ctx.padding is not None:  # its row never learns from being read
+            rows = rows.masked_fill((ids == ctx.padding)[:, None], 0.0)
+        weight.grad.index_add_(0, ids, rows)
+        return None, None, None
 
 
 class _Layer(torch.autograd.Function):
