@@ -2,8 +2,9 @@
 
 A Llama of 23 M parameters with random weights and a vocabulary of 32,000, in bf16 by autocast with float32 weights, on
 the same pairs (lengths log-normal about 90, 260 and 170 tokens). TRL's batch size is searched for, on the pairs of
-middle length, so that it pads little, and its rate is scaled to the mean pair; both take whole steps, optimizer included. The share of the processor's rate counts only what must be
-computed: each token of prompt and responses once, attention where it looks, the head on completion tokens.
+middle length, so that it pads little, and its rate is scaled to the mean pair; both take whole steps, optimizer
+included. The share of the processor's rate counts only what must be computed: each token of prompt and responses once,
+attention where it looks, the head on completion tokens.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ def _cross_validate(
     shares /= shares.sum(-1, keepdims=True)
     levels = np.arange(1, 6)
     predicted = Predicted(
-        np.array(groups), folds, ratings, likeliest(shares, ratings, folds), (shares * levels).sum(-1)
+        np.array(groups), folds, ratings, shares.argmax(-1) + 1.0, (shares * levels).sum(-1)
     )
     weights = np.array([p.weight for p in rubric.principles])
     found = figures(predicted, rubric.keys, weights, recipe.bootstrap, seed)
@@ -127,8 +127,3 @@ def _cross_validate(
         responses=np.array([r.text for r in rated]),
     )
     return found
-
-
-def likeliest(shares: Any, ratings: Any, folds: Any) -> Any:
-    """Return the level [n, P] that each response is said to have, 1 to 5."""
-    return shares.argmax(-1) + 1.0
