@@ -110,9 +110,7 @@ def _cross_validate(
     shares = np.exp(logits - logits.max(-1, keepdims=True))
     shares /= shares.sum(-1, keepdims=True)
     levels = np.arange(1, 6)
-    predicted = Predicted(
-        np.array(groups), folds, ratings, shares.argmax(-1) + 1.0, (shares * levels).sum(-1)
-    )
+    predicted = Predicted(np.array(groups), folds, ratings, shares.argmax(-1) + 1.0, (shares * levels).sum(-1))
     weights = np.array([p.weight for p in rubric.principles])
     found = figures(predicted, rubric.keys, weights, recipe.bootstrap, seed)
     write_json(run / layout.REWARD_FOLDS, {"folds": section.folds, "figures": found})
