@@ -118,6 +118,8 @@ class Reward(Training):
     """`ratings` needs no pairs: the reward is the rubric's weighted mean of the principle heads."""
     principles: Weight = 0.0
     """With pairs: weight of the principle heads' squared error on the ratings of both responses; 0 has no heads."""
+    head_rate: Annotated[float, Field(gt=0)] = 1.0
+    """What the learning rate is times for the heads, which start random: above 1 where there is little data."""
     margin: Weight = 0.0
     """Nats of reward asked for each point that chosen is rated above rejected (Touvron et al. 2023)."""
     centring: Weight = 0.0

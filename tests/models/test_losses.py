@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import log_loss
 
 from psychocounsel.models.head import picked_logprobs
-from psychocounsel.models.losses import bradley_terry, dpo_loss, expected_level, level_loss
+from psychocounsel.models.losses import bradley_terry, dpo_loss, expected_level, level_loss, level_shares
 
 
 def test_whole_ratings_give_the_cross_entropy_of_scikit_learn():
@@ -74,3 +74,10 @@ def test_the_head_equals_cross_entropy_in_value_and_gradient(monkeypatch, kept):
         results.append((found.detach(), hidden.grad.clone(), head.weight.grad.clone()))
     for ours, theirs in zip(*results, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=2e-6)
+
+
+def test_shares_of_levels_count_what_was_given_and_leave_out_what_was_not():
+    nan = float("nan")
+    shares = level_shares([[1.0, nan], [1.0, 2.5], [5.0, nan]])
+    torch.testing.assert_close(shares[0] * 8, torch.tensor([3.0, 1.0, 1.0, 1.0, 2.0]))
+    torch.testing.assert_close(shares[1] * 6, torch.tensor([1.0, 1.5, 1.5, 1.0, 1.0]))

@@ -117,3 +117,26 @@ def test_measures_are_sliced_with_their_n():
 def test_no_test_pair_refuses():
     with pytest.raises(TooLittleDataError):
         measure([], resamples=100, seed=0)
+
+
+def test_heads_learn_at_a_rate_of_their_own(folder, tmp_path):
+    from transformers import AutoTokenizer, TrainingArguments
+
+    from psychocounsel.hyperparameters import Reward
+    from psychocounsel.models.branches import Group
+    from psychocounsel.models.preference import Example, SharedRewardTrainer
+    from psychocounsel.models.rewards import new_reward_model
+    from psychocounsel.models.training import arguments
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = new_reward_model(str(folder), tokenizer.pad_token_id, ["warmth"])
+    section = Reward(head_rate=10.0, learning_rate=1e-4)
+    trainer = SharedRewardTrainer(
+        section=section, model=model, args=TrainingArguments(**arguments(section, tmp_path, 0, 8)),
+        examples=[Example(Group([5], [[6], [7]]), {"gap": 1.0})], pad=0, row_tokens=64,
+    )  # fmt: skip
+    rates = {id(p): group["lr"] for group in trainer.create_optimizer().param_groups for p in group["params"]}
+    for name, parameter in model.named_parameters():
+        heads = name in ("score.weight", "levels.weight", "levels.bias")
+        assert rates.pop(id(parameter)) == pytest.approx(1e-3 if heads else 1e-4), name
+    assert not rates

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -48,6 +50,20 @@ def bradley_terry(chosen: Tensor, rejected: Tensor, margin: Tensor | float = 0.0
     return -F.logsigmoid(chosen - rejected - margin) + centring * (chosen + rejected).square()
 
 
+def wanted_levels(ratings: Tensor) -> Tensor:
+    """Return ratings [...], 1 to 5, as shares of the five levels [..., 5]; one between two levels is shared by both."""
+    levels = torch.arange(LEVELS, device=ratings.device)
+    return (1 - (ratings.clamp(1, LEVELS).unsqueeze(-1) - 1 - levels).abs()).clamp(min=0)
+
+
+def level_shares(ratings: Sequence[Sequence[float]]) -> Tensor:
+    """Return how often each level was given [principles, 5], of ratings [n, principles]; one is added to each count."""
+    given = torch.tensor(ratings, dtype=torch.float32)
+    rated = ~given.isnan()
+    counts = (wanted_levels(given.nan_to_num(1.0)) * rated.unsqueeze(-1)).sum(0) + 1
+    return counts / counts.sum(-1, keepdim=True)
+
+
 def level_loss(logits: Tensor, ratings: Tensor) -> Tensor:
     """Return the cross-entropy of ratings [n, principles], 1 to 5 and NaN where there is none, under `logits`
     [n, principles, 5], the mean over the principles that were rated [n].
@@ -55,10 +71,7 @@ def level_loss(logits: Tensor, ratings: Tensor) -> Tensor:
     A rating between two levels, such as the mean of a panel, is shared out over both.
     """
     rated = ~ratings.isnan()
-    place = torch.where(rated, ratings, torch.ones_like(ratings)).clamp(1, LEVELS) - 1
-    levels = torch.arange(LEVELS, device=logits.device)
-    wanted = (1 - (place.unsqueeze(-1) - levels).abs()).clamp(min=0)
-    entropy = -(wanted * logits.float().log_softmax(-1)).sum(-1)
+    entropy = -(wanted_levels(ratings.nan_to_num(1.0)) * logits.float().log_softmax(-1)).sum(-1)
     return (entropy * rated).sum(-1) / rated.sum(-1).clamp(min=1)
 
 

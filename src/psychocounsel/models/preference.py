@@ -250,6 +250,18 @@ class SharedRewardTrainer(GroupTrainer):
         super().__init__(**kwargs)
         self.section = section
 
+    def create_optimizer(self, model: Any = None) -> Any:
+        """Give the heads a learning rate of their own."""
+        optimizer = super().create_optimizer(model)
+        named = (self.model if model is None else model).named_parameters()
+        heads = {id(p) for name, p in named if {"score", "levels"} & set(name.split("."))}
+        for group in list(optimizer.param_groups):
+            mine = [p for p in group["params"] if id(p) in heads]
+            if mine and self.section.head_rate != 1:
+                group["params"] = [p for p in group["params"] if id(p) not in heads]
+                optimizer.add_param_group(group | {"params": mine, "lr": group["lr"] * self.section.head_rate})
+        return optimizer
+
     def loss_of(self, part: Part, output: Any) -> Tensor:
         rewards, levels = output
         section = self.section

@@ -1,7 +1,8 @@
 """Reward models: a backbone, a scalar head, and a head for each principle where it learned ratings.
 
 A decoder reads a response at its last token, as `transformers`' sequence classifiers do: the folder loads there as a
-model with one label. An encoder reads the mean over the response's tokens, each of which has seen the prompt.
+model with one label. An encoder reads each feature's maximum over the response's tokens, which have seen the prompt:
+what is rated is whether something is said anywhere in it (docs/experiments.md has the mean beside it).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def rewarded(model: Any, row: Row) -> Rewarded:
     model = model.get_base_model() if hasattr(model, "peft_config") else model
     if is_encoder(model.config):
         ends = zip(row.segments, row.lengths.tolist(), strict=True)
-        read = torch.stack([hidden[s.end - length : s.end].float().mean(0) for s, length in ends])
+        read = torch.stack([hidden[s.end - length : s.end].float().amax(0) for s, length in ends])
     else:
         read = hidden[row.lasts]
     # bf16 has 256 steps to an octave, and many rewards would be equal.

@@ -59,8 +59,10 @@ def _fit(
     seed: int,
     tick: Tick,
 ) -> Any:
+    import torch
     from transformers import set_seed
 
+    from psychocounsel.models.losses import level_shares
     from psychocounsel.models.preference import SharedRewardTrainer
     from psychocounsel.models.rewards import new_reward_model
     from psychocounsel.models.training import fit
@@ -68,6 +70,8 @@ def _fit(
     set_seed(seed % 2**32)
     weights = [p.weight for p in rubric.principles]
     model = new_reward_model(start, tokenizer.pad_token_id, rubric.keys, weights)
+    with torch.no_grad():  # the heads begin by saying how often each level is given
+        model.levels.bias.copy_(torch.log(level_shares([r.ratings for r in rated])).flatten())
     return fit(SharedRewardTrainer, model, tokenizer, recipe.reward, rating_examples(rated), scratch, seed, tick)
 
 
