@@ -149,10 +149,16 @@ class Dpo(Training):
     """TRL's names: DPO; IPO (Azar et al. 2023); SLiC's hinge; robust DPO (Chowdhury et al. 2024); `sigmoid_norm`
     divides the log-probabilities by the length (SimPO's way, with a reference)."""
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
-    """For `sigmoid` and `robust`: the share of pairs that may be labelled the wrong way round."""
+    """For `robust`: the share of pairs that may be labelled the wrong way round."""
     sft: Weight = 0.0
     """Weight of the chosen response's next-token loss, its mean over tokens (RPO, Pang et al. 2024). DPO alone may make
     both responses less likely, as long as it is the rejected one more; 0 is the paper's DPO."""
+
+    @model_validator(mode="after")
+    def _smooths(self) -> Dpo:
+        if self.label_smoothing and self.loss != "robust":
+            raise ValueError(f"label_smoothing is for loss: robust; {self.loss} does nothing with it, here as in TRL")
+        return self
 
 
 class Iterate(Dpo):

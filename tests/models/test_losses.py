@@ -81,3 +81,13 @@ def test_shares_of_levels_count_what_was_given_and_leave_out_what_was_not():
     shares = level_shares([[1.0, nan], [1.0, 2.5], [5.0, nan]])
     torch.testing.assert_close(shares[0] * 8, torch.tensor([3.0, 1.0, 1.0, 1.0, 2.0]))
     torch.testing.assert_close(shares[1] * 6, torch.tensor([1.0, 1.5, 1.5, 1.0, 1.0]))
+
+
+def test_smoothing_that_a_loss_would_ignore_is_refused():
+    from pydantic import ValidationError
+
+    from psychocounsel.hyperparameters import Dpo
+
+    assert Dpo(loss="robust", label_smoothing=0.1).label_smoothing == 0.1
+    with pytest.raises(ValidationError, match="is for loss: robust"):
+        Dpo(label_smoothing=0.1)

@@ -54,7 +54,7 @@ def cached_logprobs(
             new = {k: v for i, values in zip(part, found, strict=True) for k, v in zip(keys[i], values, strict=True)}
             with base:
                 base.executemany("insert or ignore into logprobs values (?, ?)", new.items())
-            known |= new
+            known = new | known  # what the store has, so that a run that goes on has it too
             tick(count, len(rows), "reference")
     return [[known[k] for k in group] for group in keys]
 

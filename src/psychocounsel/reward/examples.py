@@ -122,7 +122,7 @@ def read_general(tokenizer: Any, path: Path, limits: Limits) -> General:
     """Read JSON lines of `prompt` (or `earlier` turns), `chosen` and `rejected`. Raises InputError at a bad line."""
     pairs = []
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        lines = path.read_text("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"reward.general {path} cannot be read as UTF-8 text: {type(error).__name__}") from None
     for number, line in enumerate(lines, 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,7 @@ def _cross_validate(
             part = kept.with_suffix(".part.npy")
             np.save(part, found)
             part.replace(kept)
+            shutil.rmtree(step.scratch / f"fold-{fold}", ignore_errors=True)
         logits[out] = np.load(kept)
     shares = np.exp(logits - logits.max(-1, keepdims=True))
     shares /= shares.sum(-1, keepdims=True)
