@@ -77,6 +77,10 @@ class Training(Section):
             raise ValueError("launch: weights in four bits are trained in one process; leave out launch or quantised")
         return self
 
+    def _cannot_choose(self, what: str) -> None:
+        if self.best_by_dev:
+            raise ValueError(f"best_by_dev chooses a checkpoint by the dev pairs; {what}")
+
 
 class Base(Training):
     epochs: Annotated[float, Field(ge=0)] = 1.0
@@ -94,6 +98,7 @@ class Base(Training):
 
     @model_validator(mode="after")
     def _learns_or_exists(self) -> Base:
+        self._cannot_choose("the base is learned from responses")
         if self.epochs == 0 and self.model is None:
             raise ValueError("epochs 0 takes a model as it is: name it (base.model=FOLDER)")
         return self
@@ -109,6 +114,11 @@ class WarmStart(Training):
     language: Weight = 0.3
     """Weight of the base policy's own loss, next-token cross-entropy."""
 
+    @model_validator(mode="after")
+    def _fits(self) -> WarmStart:
+        self._cannot_choose("the warm start is learned from ratings")
+        return self
+
 
 class Reward(Training):
     model: str | None = None
@@ -117,13 +127,13 @@ class Reward(Training):
     learn: Literal["pairs", "ratings"] = "pairs"
     """`ratings` needs no pairs: the reward is the rubric's weighted mean of the principle heads."""
     principles: Weight = 0.0
-    """With pairs: weight of the principle heads' squared error on the ratings of both responses; 0 has no heads."""
+    """With pairs: weight of the principle heads' cross-entropy on the ratings of both responses; 0 has no heads."""
     head_rate: Annotated[float, Field(gt=0)] = 1.0
     """What the learning rate is times for the heads, which start random: above 1 where there is little data."""
     margin: Weight = 0.0
     """Nats of reward asked for each point that chosen is rated above rejected (Touvron et al. 2023)."""
     centring: Weight = 0.0
-    """Weight of the squared mean reward, which keeps rewards near zero (Eisenstein et al. 2023)."""
+    """Weight of the square of a pair's summed rewards, which keeps them near zero (Eisenstein et al. 2023)."""
     general: Path | None = None
     """Pairs of another kind, JSON lines of `prompt` (or `earlier` turns), `chosen`, `rejected`: mixed in by share."""
     general_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -137,6 +147,10 @@ class Reward(Training):
             raise ValueError("cross-validation needs 2 folds or more; 0 leaves it out")
         if self.folds and self.learn == "pairs":
             raise ValueError("folds are for learn: ratings")
+        if self.warm_start.epochs and self.lora is not None and self.lora.quantised:
+            raise ValueError("a warm start is added to the weights, and lora.quantised has them in four bits")
+        if self.learn == "ratings":
+            self._cannot_choose("with learn: ratings there are none")
         return self
 
 
@@ -180,6 +194,11 @@ class Iterate(Dpo):
     """What the policy may not stray far from in a round: the policy it began the round with, or the base."""
     engine: Literal["auto", "transformers", "vllm"] = "auto"
     """What samples; auto is vLLM where there is a GPU and it is installed."""
+
+    @model_validator(mode="after")
+    def _chooses(self) -> Iterate:
+        self._cannot_choose("a round makes its own; the best round is chosen by the dev speeches")
+        return self
 
 
 class Align(Section):

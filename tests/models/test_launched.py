@@ -17,7 +17,7 @@ from psychocounsel.errors import BackendError, RecipeError
 from psychocounsel.hyperparameters import Dpo, Training
 from psychocounsel.models.branches import Group
 from psychocounsel.models.preference import Example, SharedDpoTrainer, SharedSftTrainer
-from psychocounsel.models.training import fit
+from psychocounsel.models.training import Job, fit
 from psychocounsel.progress import silent
 
 CONFIG = """
@@ -58,7 +58,7 @@ def run(kind, model, tokenizer, scratch, **more):
         epochs=1.5, learning_rate=0.001, batch=4, row_tokens=40, save_every=2, precision="float32", **more
     )
     told = []
-    fitted = fit(kind, deepcopy(model), tokenizer, section, examples(), scratch, 3, lambda *a: told.append(a))
+    fitted = fit(Job(kind, deepcopy(model), tokenizer, section, examples(), scratch, 3), lambda *a: told.append(a))
     return fitted, told
 
 
@@ -77,17 +77,13 @@ def test_two_processes_learn_what_one_does(kind, llama, tokenizer, config, tmp_p
 def test_what_goes_wrong_in_a_process_is_said_where_it_can_be_read(llama, tokenizer, config, tmp_path):
     with pytest.raises(RecipeError, match="there is no file"):
         run(SharedSftTrainer, llama, tokenizer, tmp_path, launch=Path("nowhere.yaml"))
+    for text, what in (("num_machines: 2", "for several machines"), ("", "no accelerate"), ("a: [", "no accelerate")):
+        (tmp_path / "other.yaml").write_text(text)
+        with pytest.raises(RecipeError, match=what):
+            run(SharedSftTrainer, llama, tokenizer, tmp_path, launch=tmp_path / "other.yaml")
     with pytest.raises(BackendError, match=r"launch\.log") as error:
-        fit(
-            SharedSftTrainer,
-            deepcopy(llama),
-            tokenizer,
-            Training(batch=3, launch=config),
-            examples(),
-            tmp_path,
-            0,
-            silent,
-        )
+        section = Training(batch=3, launch=config)
+        fit(Job(SharedSftTrainer, deepcopy(llama), tokenizer, section, examples(), tmp_path, 0), silent)
     assert "multiple of the 2 processes" in Path(str(error.value).rpartition(" in ")[2].rstrip(".")).read_text()
 
 
@@ -103,4 +99,4 @@ def test_sharded_weights_give_the_same_loss_and_gradients():
         [*command, str(here.with_name("sharded.py"))], env=environment, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("equal") == 4
+    assert done.stdout.count("equal") == 8

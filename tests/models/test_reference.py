@@ -23,7 +23,7 @@ def model(llama):
 
 def counting(monkeypatch):
     seen, plain = [], reference.logprobs_of
-    monkeypatch.setattr(reference, "logprobs_of", lambda m, g, p: (seen.extend(g), plain(m, g, p))[1])
+    monkeypatch.setattr(reference, "logprobs_of", lambda m, g, p, **how: (seen.extend(g), plain(m, g, p, **how))[1])
     return seen
 
 
@@ -41,14 +41,21 @@ def test_nothing_is_computed_twice_and_other_weights_are_other_entries(model, tm
     assert len(seen) == 7
 
 
+def test_weights_that_compute_in_another_way_are_another_model(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    names = {weights_digest(tmp_path, how) for how in ("bf16", "float32", "bf16, weights in four bits")}
+    assert len(names) == 3
+    assert weights_digest(tmp_path, "bf16") in names
+
+
 def test_a_kill_costs_the_row_in_flight(model, tmp_path, monkeypatch):
     store, plain, calls = tmp_path / "r.sqlite", reference.logprobs_of, []
 
-    def dies(*args):
+    def dies(*args, **how):
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return plain(*args)
+        return plain(*args, **how)
 
     monkeypatch.setattr(reference, "logprobs_of", dies)
     with pytest.raises(KeyboardInterrupt):

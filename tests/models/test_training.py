@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from psychocounsel.errors import MissingExtraError, RecipeError
+from psychocounsel.errors import MissingExtraError, RecipeError, TooLittleDataError
 from psychocounsel.hyperparameters import Dpo, Lora, Training
 from psychocounsel.models.branches import Group
 from psychocounsel.models.preference import Example, SharedDpoTrainer, SharedSftTrainer
-from psychocounsel.models.training import EpochSampler, arguments, fit
+from psychocounsel.models.training import EpochSampler, Job, arguments, fit
 from psychocounsel.progress import silent
 
 GIVEN = {"epochs": 2.5, "learning_rate": 0.01, "batch": 4, "row_tokens": 60, "save_every": 2}
@@ -31,7 +31,7 @@ def examples(seed=0):
 def run(kind, model, tokenizer, scratch, monkeypatch, **more):
     monkeypatch.setattr("psychocounsel.models.training.KEPT", 99)
     section = (Dpo if kind is SharedDpoTrainer else Training)(**(GIVEN | more))
-    return fit(kind, deepcopy(model), tokenizer, section, examples(), scratch, 3, silent)
+    return fit(Job(kind, deepcopy(model), tokenizer, section, examples(), scratch, 3), silent)
 
 
 @pytest.mark.parametrize("kind", [SharedSftTrainer, SharedDpoTrainer])
@@ -85,7 +85,7 @@ def test_the_best_checkpoint_by_the_dev_set_is_taken(llama, tokenizer, tmp_path,
     dev = examples(9)[:6]
     monkeypatch.setattr("psychocounsel.models.training.KEPT", 99)
     fitted = fit(
-        SharedSftTrainer, deepcopy(llama), tokenizer, Training(**given), examples(), tmp_path, 3, silent, dev=dev
+        Job(SharedSftTrainer, deepcopy(llama), tokenizer, Training(**given), examples(), tmp_path, 3, dev), silent
     )
     curve = {int(r["step"]): r["eval_loss"] for r in fitted.log if "eval_loss" in r}
     best = min(curve, key=curve.get)
@@ -116,3 +116,9 @@ def test_every_epoch_has_an_order_of_its_own_and_the_same_in_every_process():
         orders.append(list(sampler))
         assert sorted(orders[-1]) == list(range(8))
     assert orders[0] != orders[1] == orders[2]
+
+
+def test_choosing_by_a_dev_set_that_is_empty_is_refused(llama, tokenizer, tmp_path):
+    section = Training(**(GIVEN | {"best_by_dev": True}))
+    with pytest.raises(TooLittleDataError, match="no pair is of the dev split"):
+        fit(Job(SharedSftTrainer, llama, tokenizer, section, examples(), tmp_path, 3), silent)

@@ -140,3 +140,51 @@ def test_heads_learn_at_a_rate_of_their_own(folder, tmp_path):
         heads = name in ("score.weight", "levels.weight", "levels.bias")
         assert rates.pop(id(parameter)) == pytest.approx(1e-3 if heads else 1e-4), name
     assert not rates
+
+
+@pytest.mark.parametrize("lora", [None, {"rank": 4}])
+def test_what_was_trained_is_what_is_loaded(folder, tmp_path, lora):
+    """With an adapter the weights stay in bf16, and the heads are trained whole, in float32."""
+    from transformers import AutoTokenizer
+
+    from psychocounsel.hyperparameters import Lora, Reward
+    from psychocounsel.models.branches import Group
+    from psychocounsel.models.preference import Example, SharedRewardTrainer
+    from psychocounsel.models.rewards import load_reward_model, new_reward_model
+    from psychocounsel.models.scoring import score_groups
+    from psychocounsel.models.training import Job, fit
+    from psychocounsel.progress import silent
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    section = Reward(learning_rate=0.01, epochs=4, batch=4, principles=1.0, lora=Lora(**lora) if lora else None)
+    torch.manual_seed(1)
+    model = new_reward_model(str(folder), tokenizer.pad_token_id, ["warmth"], lora=section.lora)
+    assert model.get_input_embeddings().weight.dtype == (torch.bfloat16 if lora else torch.float32)
+    heads = {name: getattr(model, name).weight.detach().clone() for name in ("score", "levels")}
+    assert all(weight.dtype == torch.float32 for weight in heads.values())
+    groups = [Group([5, 6, n], [[7, n], [8, n]]) for n in range(9, 29)]
+    examples = [Example(g, {"gap": 1.0, "ratings": [5.0, 1.0]}) for g in groups]
+    fitted = fit(Job(SharedRewardTrainer, model, tokenizer, section, examples, tmp_path / "work", 3), silent)
+    asked = [(g.prompt, g.branches) for g in groups]
+    now = score_groups(fitted.model.eval(), asked, tokenizer.pad_token_id, 64)
+    assert np.mean([good[0] > bad[0] for good, bad in now]) > 0.9
+    fitted.save(tmp_path / "model")
+    assert (tmp_path / "model" / "adapter").is_dir() == bool(lora)
+    loaded = load_reward_model(tmp_path / "model")
+    for name, weight in heads.items():
+        assert float((getattr(loaded, name).weight.detach() - weight).abs().max()) > 0.01, name
+    for mine, theirs in zip(score_groups(loaded, asked, tokenizer.pad_token_id, 64), now, strict=True):
+        for (reward, levels), (r, (warmth,)) in zip(mine, theirs, strict=True):
+            assert reward == pytest.approx(r, abs=0.15)
+            assert levels[0] == pytest.approx(warmth, abs=0.15)
+
+
+def test_what_has_no_dev_pairs_cannot_choose_by_them():
+    from pydantic import ValidationError
+
+    from psychocounsel.hyperparameters import Base, Iterate, Reward, WarmStart
+
+    for kind, more in ((Base, {}), (WarmStart, {}), (Iterate, {}), (Reward, {"learn": "ratings"})):
+        with pytest.raises(ValidationError, match="best_by_dev chooses a checkpoint by the dev pairs"):
+            kind(best_by_dev=True, **more)
+    assert Reward(best_by_dev=True).best_by_dev

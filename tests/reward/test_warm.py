@@ -8,6 +8,7 @@ from psychocounsel.models.encoding import Limits
 from psychocounsel.principles import default_rubric
 from psychocounsel.progress import silent
 from psychocounsel.records import ClientSpeech, Rating, Response
+from psychocounsel.reward.examples import rated_responses
 from psychocounsel.reward.warm import SCALE, learn_ratings, put_into, rated_groups
 
 RUBRIC = default_rubric()
@@ -38,12 +39,16 @@ def base(tmp_path_factory):
     return path, tokenizer
 
 
+def groups_of(tokenizer, speeches, responses, ratings):
+    return rated_groups(rated_responses(tokenizer, speeches, responses, ratings, RUBRIC.keys, Limits(100, 100))[0])
+
+
 def test_ratings_are_centred_and_leave_out_other_splits_errors_and_long_responses(base):
     speeches, responses, ratings = world()
     ratings[0] = Rating("0", responses[0].id, speeches[0].id, "j", {}, {}, float("nan"), "lost")
     long = Response.make(speeches[1].id, "m", "my sister " * 200)
     ratings.append(Rating("x", long.id, speeches[1].id, "j", dict.fromkeys(RUBRIC.keys, 3), {}, 3.0))
-    groups = rated_groups(base[1], speeches[:10], [*responses, long], ratings, RUBRIC.keys, Limits(100, 100))
+    groups = groups_of(base[1], speeches[:10], [*responses, long], ratings)
     rows = [rating for g in groups for rating in g.ratings]
     assert len(rows) == sum(len(g.group.branches) for g in groups) == 9
     for place in range(7):
@@ -57,7 +62,7 @@ def test_responses_to_one_speech_share_rows_of_four_at_most(base):
         Rating(str(i), r.id, speech.id, "j", dict.fromkeys(RUBRIC.keys, 1 + i % 5), {}, 1.0 + i % 5)
         for i, r in enumerate(responses)
     ]
-    groups = rated_groups(base[1], [speech], responses, ratings, RUBRIC.keys, Limits(100, 100))
+    groups = groups_of(base[1], [speech], responses, ratings)
     assert [len(g.group.branches) for g in groups] == [4, 2]
     assert [row[0] for g in groups for row in g.ratings] == pytest.approx([i % 5 - 10 / 6 for i in range(6)])
 
@@ -66,7 +71,7 @@ def test_the_scalar_head_is_the_weighted_mean_of_what_was_learned(base, tmp_path
     from transformers import AutoModelForSequenceClassification
 
     path, tokenizer = base
-    groups = rated_groups(tokenizer, *world(), RUBRIC.keys, Limits(100, 100))
+    groups = groups_of(tokenizer, *world())
     section = WarmStart(epochs=10, learning_rate=0.005, batch=8)
     warmed = learn_ratings(str(path), groups, tokenizer, section, tmp_path, 3, silent)
     model = AutoModelForSequenceClassification.from_pretrained(str(path), num_labels=1)

@@ -9,6 +9,7 @@ from typing import Any
 
 from psychocounsel import layout
 from psychocounsel.errors import TooLittleDataError
+from psychocounsel.models import runtime
 from psychocounsel.models.encoding import encode_prompt, encode_response
 from psychocounsel.recipe import Recipe
 from psychocounsel.records import ClientSpeech, content_seed
@@ -48,13 +49,15 @@ def measure_policy(policy: Path, run: Path, recipe: Recipe) -> dict[str, Any]:
         raise TooLittleDataError(
             f"align: the policy in {policy} gave no answer to any of {len(speeches)} dev speeches."
         )
-    rewards = RewardModel(run / layout.REWARD_MODEL, max_prompt=limits.max_prompt).score(
-        [c for c, _ in answered], [t for _, t in answered]
-    )
     prompts = [encode_prompt(local.tokenizer, c, limits.max_prompt)[0] for c, _ in answered]
     responses = [encode_response(local.tokenizer, t) for _, t in answered]
     pad = local.tokenizer.pad_token_id
     own = response_logprobs(for_rows(local.model), prompts, responses, pad)
+    del local  # one model at a time is in memory
+    runtime.give_back_memory()
+    rewards = RewardModel(run / layout.REWARD_MODEL, max_prompt=limits.max_prompt).score(
+        [c for c, _ in answered], [t for _, t in answered]
+    )
     base = response_logprobs(for_rows(load_causal(run / layout.BASE_MODEL)), prompts, responses, pad)
     return {
         "asked": len(speeches),

@@ -41,23 +41,28 @@ def train_dpo(
     from psychocounsel.models.preference import Example, SharedDpoTrainer
     from psychocounsel.models.preflight import check_encoded, check_first_step
     from psychocounsel.models.reference import cached_logprobs, weights_digest
-    from psychocounsel.models.training import fit
+    from psychocounsel.models.training import Job, fit
 
     tokenizer = load_tokenizer(policy)
     check_encoded(tokenizer, [*encoded.pairs, *dev])
     pairs = [*encoded.pairs, *(dev if section.best_by_dev else [])]
     groups = [Group(pair.prompt, (pair.chosen, pair.rejected)) for pair in pairs]
-    pad, digest, fixed = tokenizer.pad_token_id, weights_digest(reference), load_causal(reference, section.lora)
+    pad, fixed = tokenizer.pad_token_id, load_causal(reference, section.lora)
+    precise, frozen = (
+        section.precision == "float32",
+        section.lora and ("four bits" if section.lora.quantised else "bf16"),
+    )
+    digest = weights_digest(reference, f"{section.precision}, weights in {frozen or 'float32'}")
     check_architecture(fixed.config)
     fixed = for_rows(fixed)
-    logprobs = cached_logprobs(fixed, groups, pad, section.row_tokens, store, digest, tick)
+    logprobs = cached_logprobs(fixed, groups, pad, section.row_tokens, store, digest, tick, precise=precise)
     del fixed  # training needs the memory
     model = load_causal(policy, section.lora)
     examples = [Example(g, {"reference": two}) for g, two in zip(groups, logprobs, strict=True)]
     learnt, held = examples[: len(encoded.pairs)], examples[len(encoded.pairs) :]
     if policy == reference:
-        check_first_step(for_rows(model), learnt, pad)
-    fitted = fit(SharedDpoTrainer, model, tokenizer, section, learnt, scratch, seed, tick, dev=held)
+        check_first_step(for_rows(model), learnt, pad, precise=precise)
+    fitted = fit(Job(SharedDpoTrainer, model, tokenizer, section, learnt, scratch, seed, held), tick)
     fitted.save(into)
     return encoded.counts | {
         "steps": fitted.steps,

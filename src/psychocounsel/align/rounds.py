@@ -137,6 +137,7 @@ def _sample(folder: Path, number: int, run: Path, recipe: Recipe, scratch: Path,
                 scratch / f"drawn-{start}.parquet", partial(_draw, policy, speeches[at], seeds[at], max_words)
             )
             tick(at.stop, len(speeches), "sampling")
+    del policy  # scoring needs the memory
     conversation_of = {s.id: s.conversation for s in speeches}
     good = [c for c in drawn if not c.error]
     scorer = RewardModel(run / layout.REWARD_MODEL, max_prompt=limits.max_prompt)

@@ -58,7 +58,7 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     from psychocounsel.backends.transformers_local import load_causal, load_tokenizer
     from psychocounsel.base.made import make_model, make_tokenizer
     from psychocounsel.models.preference import Example, SharedSftTrainer
-    from psychocounsel.models.training import fit
+    from psychocounsel.models.training import Job, fit
 
     section = recipe.base
     if not section.epochs and section.model is not None:
@@ -95,7 +95,8 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
         raise TooLittleDataError(
             f"base: all {count} responses are longer than base.max_response={section.max_response}."
         )
-    fitted = fit(SharedSftTrainer, model, tokenizer, section, [Example(g) for g in groups], step.scratch, seed, tick)
+    examples = [Example(g) for g in groups]
+    fitted = fit(Job(SharedSftTrainer, model, tokenizer, section, examples, step.scratch, seed), tick)
     fitted.save(run / layout.BASE_MODEL)
     step.counts = {
         "responses": count,

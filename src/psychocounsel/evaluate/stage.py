@@ -45,20 +45,22 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     connections = Connections.of(recipe)
     judge = open_judge(section.judge, load_rubric(recipe.rate.rubric), connections, section.judging)
     reference = open_generator(section.reference, connections, recipe.generate.sampling)
-    models: dict[str, Generator] = {
-        name: LocalPolicy(
-            run / folder,
+
+    def opened(name: str) -> Generator:
+        return LocalPolicy(
+            run / POLICIES[name],
             temperature=section.temperature,
             max_prompt=recipe.base.max_prompt,
             max_tokens=recipe.base.max_response,
         )
-        for name, folder in POLICIES.items()
-    }
-    models[REFERENCE] = reference
+
     answers: list[Answer] = []
-    for setting, max_words in (("free", None), ("length-constrained", recipe.max_words)):
-        for name, generator in models.items():
+    for name in (*POLICIES, REFERENCE):  # a policy at a time is in memory
+        generator = reference if name == REFERENCE else opened(name)
+        for setting, max_words in (("free", None), ("length-constrained", recipe.max_words)):
             answers += answer_all(name, generator, speeches, setting, max_words, recipe.seed)
+        del generator
+        runtime.give_back_memory()
     write_records(run / layout.ANSWERS, Answer, answers)
     comparisons = compare_everything(speeches, answers, judge, REFERENCE, tick, connections.told)
     write_records(run / layout.COMPARISONS, Comparison, comparisons)

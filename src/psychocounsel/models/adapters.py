@@ -31,6 +31,7 @@ def frozen_in(lora: Lora | None) -> dict[str, Any]:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
+        llm_int8_skip_modules=["lm_head", "score"],  # its name from before four bits
     )
     return {"quantization_config": four, "dtype": torch.bfloat16, "device_map": {"": torch.cuda.current_device()}}
 

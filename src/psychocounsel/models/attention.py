@@ -191,7 +191,7 @@ def for_rows(model: Any) -> Any:
         return by_segments(model)
     model.set_attn_implementation("flex_attention")
     # Under a launcher the Trainer puts it where it belongs: FSDP never has it whole on one GPU.
-    return model if "LOCAL_RANK" in os.environ else model.cuda()
+    return model if "LOCAL_RANK" in os.environ or model.device.type == "cuda" else model.cuda()
 
 
 def autocast(model: Any) -> Any:

@@ -92,6 +92,12 @@ def check_architecture(config: Any) -> None:
             f"see another. Models of type {', '.join((*_DECODERS, *_ENCODERS))} with full attention can."
         )
 
+    if getattr(config, "attention_dropout", 0):
+        raise BackendError(
+            f"attention_dropout is {config.attention_dropout} in the model's config.json, and packed rows have none: "
+            "set it to 0."
+        )
+
 
 def is_encoder(config: Any) -> bool:
     """Whether a prompt's tokens see the response, so that it cannot be shared."""
@@ -206,16 +212,14 @@ def hidden_states(model: Any, row: Row) -> Tensor:
     model = model.get_base_model() if hasattr(model, "peft_config") else model
     backbone = model.base_model
     how = backbone.config._attn_implementation
-    if how == NAME and suits(backbone):
-        device = row.ids.device.type
-        inside = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else backbone.dtype
-        segments = Segments(row.segments, row.ids.shape[1], row.causal, inside)
-        return states(backbone, row.ids, row.positions, segments, inside)
     inputs: dict[str, Any] = {"input_ids": row.ids, "position_ids": row.positions}
     if how == NAME:
         device = row.ids.device.type
         inside = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else backbone.dtype
-        inputs["segments"] = Segments(row.segments, row.ids.shape[1], row.causal, inside)
+        segments = Segments(row.segments, row.ids.shape[1], row.causal, inside)
+        if suits(backbone):
+            return states(backbone, row.ids, row.positions, segments, inside)
+        inputs["segments"] = segments
         inputs["attention_mask"] = torch.ones((1, 1, 1, 1))  # transformers leaves one of four dimensions as it is
     elif how == "flex_attention":
         inputs["attention_mask"] = block_mask(row)
@@ -246,6 +250,7 @@ def token_logprobs(model: Any, row: Row) -> Tensor:
 
 def branch_sums(values: Tensor, row: Row) -> Tensor:
     """Return the sum over each branch's tokens [branches] of values of wanted tokens [N]."""
+    values = values.float()
     return values.new_zeros(row.branches + 1).index_add(0, row.branch, values)[: row.branches]
 
 

@@ -70,6 +70,7 @@ class LlamaDecoder:
         self.size: int = getattr(config, "head_dim", None) or config.hidden_size // self.heads
         self.epsilon: float = config.rms_norm_eps
         self.dtype = dtype
+        self.device: torch.device = model.device
         self.embedding = model.model.embed_tokens.weight.detach().to(dtype)
         self.head = model.lm_head.weight.detach().to(dtype)
         self.norm = model.model.norm.weight.detach().to(dtype)
@@ -125,9 +126,9 @@ class LlamaDecoder:
         """
         positions = (real.long().cumsum(-1) - 1).clamp_(min=0)
         length = ids.shape[1]
-        causal = torch.ones((length, length), dtype=torch.bool).tril()
+        causal = torch.ones((length, length), dtype=torch.bool, device=ids.device).tril()
         # A padding row would see nothing at all, which is NaN in a softmax: let it see itself; nobody looks at it.
-        mask = ((real[:, None, :] & causal) | torch.eye(length, dtype=torch.bool))[:, None]
+        mask = ((real[:, None, :] & causal) | torch.eye(length, dtype=torch.bool, device=ids.device))[:, None]
         x = F.embedding(ids, self.embedding)
         keys, values = [], []
         for layer in self.layers:
@@ -136,7 +137,7 @@ class LlamaDecoder:
             values.append(v.contiguous())
             attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=self.heads != self.kv_heads)
             x = self._rest(layer, x, attended.transpose(1, 2).flatten(2))
-        hidden_from = torch.zeros(real.shape, dtype=torch.float32).masked_fill_(~real, -torch.inf)
+        hidden_from = torch.zeros(real.shape, dtype=torch.float32, device=ids.device).masked_fill_(~real, -torch.inf)
         return self._logits(x[:, -1]), Prefix(keys, values, hidden_from)
 
     def step(self, ids: Tensor, positions: Tensor, prefix: Prefix, slots: Tensor, each: int, suffix: Suffix) -> Tensor:
@@ -150,7 +151,7 @@ class LlamaDecoder:
         hidden_from = prefix.hidden_from[slots // each][:, None, None]
         column = suffix.used
         seen = round_up(column + 1, COLUMNS)
-        unwritten = torch.arange(seen) > column
+        unwritten = torch.arange(seen, device=ids.device) > column
         for number, layer in enumerate(self.layers):
             q, k, v = self._qkv(layer, x, positions[:, None])
             keys, values = suffix.keys[number], suffix.values[number]
@@ -181,6 +182,6 @@ class LlamaDecoder:
     def new_suffix(self, rows: int, columns: int) -> Suffix:
         shape = (rows, self.kv_heads, round_up(columns, COLUMNS), self.size)
         return Suffix(
-            [torch.zeros(shape, dtype=self.dtype) for _ in self.layers],
-            [torch.zeros(shape, dtype=self.dtype) for _ in self.layers],
+            [torch.zeros(shape, dtype=self.dtype, device=self.device) for _ in self.layers],
+            [torch.zeros(shape, dtype=self.dtype, device=self.device) for _ in self.layers],
         )

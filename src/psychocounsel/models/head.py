@@ -30,7 +30,7 @@ class _Picked(torch.autograd.Function):
         """`hidden` [N, width], `weight` [vocabulary, width], `targets` [N]. Returns float32 [N]."""
         weight = cast((weight,), hidden.dtype, lambda: weight.to(hidden.dtype))
         learns = any(ctx.needs_input_grad)
-        keep = learns and len(hidden) * len(weight) * hidden.element_size() <= KEEP_BYTES
+        keep = ctx.needs_input_grad[1] and len(hidden) * len(weight) * hidden.element_size() <= KEEP_BYTES
         kept = hidden.new_empty((len(hidden), len(weight))) if keep else None
         # d log p / d hidden waits for the loss's gradient of its row alone, so its product is made while p is in cache.
         slopes = torch.empty_like(hidden) if learns else None
@@ -45,10 +45,12 @@ class _Picked(torch.autograd.Function):
         return picked
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, None]:
         hidden, weight, targets, slopes, kept = ctx.saved_tensors
         scale = gradients[0].to(hidden.dtype).neg().unsqueeze(-1)
         scaled = hidden * scale
+        if not ctx.needs_input_grad[1]:  # an adapter is trained, and the head stays
+            return slopes * scale, None, None
         if kept is not None:
             return slopes * scale, (kept.T @ scaled).float(), None
         d_weight = torch.zeros_like(weight, dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""Training under `accelerate launch`: on several GPUs or machines, by DDP or FSDP2, as an accelerate file says.
+"""Training under `accelerate launch`: on several GPUs of one machine, by DDP or FSDP2, as an accelerate file says.
 
 The stage stays one process. It writes a job into its scratch folder, starts the launcher on this module, and takes the
 weights back; a job that was cut off goes on from its last checkpoint, as any training does.
@@ -12,34 +12,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import yaml
 
 from psychocounsel.errors import BackendError, RecipeError
-from psychocounsel.hyperparameters import Training
 from psychocounsel.models import runtime
-from psychocounsel.models.training import Fitted, train, trainer_of
+from psychocounsel.models.training import Fitted, Job, train, trainer_of
 from psychocounsel.progress import Tick
 
 JOB, WEIGHTS, LOG, OUTPUT = "job.pt", "fitted.safetensors", "fitted.json", "launch.log"
 _STEP = "psychocounsel-step"
-
-
-@dataclass(slots=True)
-class Job:
-    """What `fit` was asked."""
-
-    kind: Any
-    model: Any
-    tokenizer: Any
-    section: Training
-    examples: Sequence[Any]
-    scratch: Path
-    seed: int
-    more: dict[str, Any]
 
 
 def run_job(job: Job, config: Path, tick: Tick) -> Fitted:
@@ -52,6 +36,12 @@ def run_job(job: Job, config: Path, tick: Tick) -> Fitted:
 
     if not config.is_file():
         raise RecipeError("training", [f"launch: there is no file {config}; `accelerate config` writes one"])
+    try:
+        machines = dict(yaml.safe_load(config.read_text("utf-8"))).get("num_machines", 1)
+    except (TypeError, ValueError, yaml.YAMLError):
+        raise RecipeError("training", [f"launch: {config} is no accelerate configuration"]) from None
+    if machines != 1:
+        raise RecipeError("training", [f"launch: {config} is for several machines; here it runs on the GPUs of one"])
     folder = job.scratch / "job"
     folder.mkdir(parents=True, exist_ok=True)
     for name in (WEIGHTS, LOG):
@@ -64,7 +54,10 @@ def run_job(job: Job, config: Path, tick: Tick) -> Fitted:
     part.replace(folder / JOB)
     _launch(folder, config, tick)
     model = with_adapter(for_rows(job.model), job.section.lora)
-    model.load_state_dict(load_file(folder / WEIGHTS), strict=False)  # tied weights are there once
+    missing, unknown = model.load_state_dict(load_file(folder / WEIGHTS), strict=False)
+    tied = tuple(getattr(job.model, "all_tied_weights_keys", None) or ())  # they are there once
+    if unknown or any(not name.endswith(tied) for name in missing):
+        raise BackendError(f"{folder / WEIGHTS} is not the model that was sent: {len(missing)} weights are missing.")
     told = json.loads((folder / LOG).read_text("utf-8"))
     return Fitted(model, job.tokenizer, told["steps"], told["log"])
 
@@ -110,9 +103,7 @@ def main(folder: Path) -> None:
     from safetensors.torch import save_file
 
     job: Job = torch.load(folder / JOB, map_location="cpu", mmap=True, weights_only=False)  # we wrote it
-    trainer = trainer_of(
-        job.kind, job.model, job.tokenizer, job.section, job.examples, job.scratch, job.seed, **job.more
-    )
+    trainer = trainer_of(job)
     log = train(trainer, job.scratch, _tell)
     weights = trainer.accelerator.get_state_dict(trainer.model)
     if not trainer.accelerator.is_main_process:

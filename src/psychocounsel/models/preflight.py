@@ -57,14 +57,14 @@ def check_template(tokenizer: Any) -> None:
         )
 
 
-def check_first_step(model: Any, examples: Sequence[Example], pad: int) -> None:
+def check_first_step(model: Any, examples: Sequence[Example], pad: int, *, precise: bool = False) -> None:
     """Refuse to train a policy that is not its own reference before the first step. Raises BackendError.
 
     Dropout, another attention, or a stale cache would show here, and nowhere else.
     """
     some: list[Group] = [e.group for e in examples[:FIRST]]
     model.eval()
-    for example, found in zip(examples, logprobs_of(model, some, pad), strict=False):
+    for example, found in zip(examples, logprobs_of(model, some, pad, precise=precise), strict=False):
         for branch, now, then in zip(example.group.branches, found, example.numbers["reference"], strict=True):
             if not math.isclose(now, then, abs_tol=TOLERANCE * len(branch) + 0.05):
                 raise BackendError(

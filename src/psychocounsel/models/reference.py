@@ -10,7 +10,7 @@ import hashlib
 import sqlite3
 from array import array
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,9 @@ from psychocounsel.models.casting import weights_stay
 from psychocounsel.progress import Tick, silent
 
 
-def weights_digest(folder: Path) -> str:
-    """Return a digest of a model folder's weights and configuration."""
-    digest = hashlib.sha256()
+def weights_digest(folder: Path, how: str = "") -> str:
+    """Return a digest of a model folder's weights and configuration, and of `how` it computes."""
+    digest = hashlib.sha256(how.encode())
     for file in sorted(
         p for p in folder.iterdir() if p.suffix in (".safetensors", ".bin") or p.name.endswith("config.json")
     ):
@@ -35,11 +35,20 @@ def weights_digest(folder: Path) -> str:
 
 @weights_stay()
 def cached_logprobs(
-    model: Any, groups: Sequence[Group], pad: int, row_tokens: int, store: Path, digest: str, tick: Tick = silent
+    model: Any,
+    groups: Sequence[Group],
+    pad: int,
+    row_tokens: int,
+    store: Path,
+    digest: str,
+    tick: Tick = silent,
+    *,
+    precise: bool = False,
 ) -> list[list[float]]:
     """Return log p(branch | prompt) in nats for every branch of every group, in order.
 
-    `digest` names the model; what `store` (SQLite) has under it is not computed again.
+    `digest` names the model and how it computes (`precise`: float32, else bf16); what `store` (SQLite) has under it is
+    not computed again.
     """
     keys = [[_key(digest, g.prompt, b) for b in g.branches] for g in groups]
     store.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +59,7 @@ def cached_logprobs(
         for count, part in enumerate(rows := list(rows_of([g.tokens for g in groups], row_tokens)), 1):
             if all(k in known for i in part for k in keys[i]):
                 continue
-            found = logprobs_of(model, [groups[i] for i in part], pad)
+            found = logprobs_of(model, [groups[i] for i in part], pad, precise=precise)
             new = {k: v for i, values in zip(part, found, strict=True) for k, v in zip(keys[i], values, strict=True)}
             with base:
                 base.executemany("insert or ignore into logprobs values (?, ?)", new.items())
@@ -65,9 +74,9 @@ def _key(digest: str, prompt: Sequence[int], branch: Sequence[int]) -> bytes:
 
 
 @torch.no_grad()
-def logprobs_of(model: Any, groups: Sequence[Group], pad: int) -> list[list[float]]:
+def logprobs_of(model: Any, groups: Sequence[Group], pad: int, *, precise: bool = False) -> list[list[float]]:
     """Return the same for one row of groups, without a cache."""
-    with autocast(model):
+    with nullcontext() if precise else autocast(model):
         flat = iter(branch_logprobs(model, pack(groups, pad).to(model.device)).tolist())
     return [[next(flat) for _ in g.branches] for g in groups]
 

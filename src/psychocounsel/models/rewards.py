@@ -15,7 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from psychocounsel.errors import BackendError
-from psychocounsel.models.attention import by_segments
+from psychocounsel.hyperparameters import Lora
+from psychocounsel.models.adapters import frozen_in
+from psychocounsel.models.attention import by_segments, for_rows
 from psychocounsel.models.branches import Row, check_architecture, hidden_states, is_encoder
 from psychocounsel.models.losses import LEVELS, expected_level
 
@@ -44,9 +46,8 @@ def rewarded(model: Any, row: Row) -> Rewarded:
         read = hidden[row.lasts]
     # bf16 has 256 steps to an octave, and many rewards would be equal.
     with torch.autocast(read.device.type, enabled=False):
-        read = read.to(next(model.score.parameters()).dtype)
-        scores = model.score(read).squeeze(-1).float()
-        levels = model.levels(read).view(len(read), -1, LEVELS).float() if hasattr(model, "levels") else None
+        scores = _head(model.score, read).squeeze(-1)
+        levels = _head(model.levels, read).view(len(read), -1, LEVELS) if hasattr(model, "levels") else None
     weights = getattr(model.config, "principle_weights", None)
     if weights is None:
         return Rewarded(scores, levels)
@@ -55,20 +56,33 @@ def rewarded(model: Any, row: Row) -> Rewarded:
     return Rewarded(POINT * expected_level(levels) @ shares, levels)
 
 
-def new_reward_model(start: str, pad: int, principles: Sequence[str] = (), weights: Sequence[float] = ()) -> Any:
+def _head(head: Any, read: Tensor) -> Tensor:
+    """Apply a linear head in float32, whatever it is kept in. PEFT keeps a trained copy of it inside."""
+    if hasattr(head, "modules_to_save"):
+        head = head.modules_to_save[head.active_adapters[0]] if head.active_adapters else head.original_module
+    bias = None if head.bias is None else head.bias.float()
+    return torch.nn.functional.linear(read.float(), head.weight.float(), bias)
+
+
+def new_reward_model(
+    start: str, pad: int, principles: Sequence[str] = (), weights: Sequence[float] = (), lora: Lora | None = None
+) -> Any:
     """Return a reward model that begins as the model in folder `start`, its heads random, for this machine.
 
     With `weights`, a number for each of `principles`, the reward is the weighted mean of their heads and nothing else.
+    Where an adapter is to be trained (`lora`), the model's own weights are in bf16 or four bits. An encoder's attention
+    has no dropout: packed rows have none.
     """
     from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
     config = _config(start, AutoConfig)
     if is_encoder(config):
-        model = AutoModel.from_pretrained(start, dtype=torch.float32)
+        model = AutoModel.from_pretrained(start, attention_probs_dropout_prob=0.0, **frozen_in(lora))
         model.score = nn.Linear(config.hidden_size, 1, bias=False)
         nn.init.normal_(model.score.weight, std=config.initializer_range)
     else:
-        model = AutoModelForSequenceClassification.from_pretrained(start, num_labels=1, dtype=torch.float32)
+        model = AutoModelForSequenceClassification.from_pretrained(start, num_labels=1, **frozen_in(lora))
+        model.score.float()
     model.config.pad_token_id = pad
     if principles:
         model.config.principles = list(principles)
@@ -105,7 +119,7 @@ def load_reward_model(folder: Path) -> Any:
                 head = nn.Linear(config.hidden_size, size, bias=bias)
                 head.load_state_dict({k: tensors.get_tensor(f"{name}.{k}") for k in head.state_dict()})
                 setattr(model, name, head)
-    return by_segments(model).eval()
+    return for_rows(model).eval()
 
 
 def _config(start: str, auto: Any) -> Any:

@@ -53,8 +53,10 @@ def _keep_freed_memory() -> None:
 
 
 def give_back_memory() -> None:
-    """Give freed memory back to the system, between steps: else each step's peak comes on top of the last one's."""
+    """Give freed memory back to the system and the GPU, between steps: else each peak comes on top of the last."""
     gc.collect()
     if sys.platform.startswith("linux"):
         with suppress(OSError, AttributeError):
             ctypes.CDLL("libc.so.6").malloc_trim(0)
+    if (torch := sys.modules.get("torch")) and torch.cuda.is_available():
+        torch.cuda.empty_cache()

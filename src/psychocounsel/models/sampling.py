@@ -94,15 +94,16 @@ def _decode(
     for row, prompt in enumerate(prompts):  # padded on the left, so that all prompts end at the same column
         ids[row, longest - len(prompt) :] = torch.tensor(prompt)
         real[row, longest - len(prompt) :] = True
+    ids, real = ids.to(decoder.device), real.to(decoder.device)
     logits, prefix = decoder.prefill(ids, real)
 
-    slots = torch.arange(len(prompts) * each)  # row r continues prompt slots[r] // each
+    slots = torch.arange(len(prompts) * each, device=decoder.device)  # row r continues prompt slots[r] // each
     rows = slots.clone()  # which row of the output it is
-    uniforms = torch.stack([_uniforms(seed, max_tokens) for group in seeds for seed in group])
+    uniforms = torch.stack([_uniforms(seed, max_tokens) for group in seeds for seed in group]).to(decoder.device)
     suffix = decoder.new_suffix(len(slots), max_tokens)
     logits, position = logits[slots // each], real.sum(-1)[slots // each]
-    output = torch.full((len(slots), max_tokens), end, dtype=torch.long)
-    going = torch.ones(len(slots), dtype=torch.bool)
+    output = torch.full_like(slots, end)[:, None].repeat(1, max_tokens)
+    going = torch.ones_like(slots, dtype=torch.bool)
     for step in range(max_tokens):
         token = _pick(logits, uniforms[rows, step], temperature)
         output[rows[going], step] = token[going]

@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import Sampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from psychocounsel.errors import MissingExtraError, RecipeError
+from psychocounsel.errors import MissingExtraError, RecipeError, TooLittleDataError
 from psychocounsel.hyperparameters import Training
 from psychocounsel.progress import Tick
 from psychocounsel.records import content_seed
@@ -142,58 +142,73 @@ class Fitted:
         self.tokenizer.save_pretrained(folder)
 
 
-def fit(
-    kind: Any,
-    model: Any,
-    tokenizer: Any,
-    section: Training,
-    examples: Sequence[Any],
-    scratch: Path,
-    seed: int,
-    tick: Tick,
-    **kwargs: Any,
-) -> Fitted:
-    """Train `model` by the GroupTrainer `kind`, from its last whole checkpoint if there is one.
+@dataclass(slots=True)
+class Job:
+    """A training, whole: it can be sent to another process."""
 
-    With `section.launch`, under `accelerate launch` in processes of their own; the model is then trained in place.
+    kind: Any
+    """A GroupTrainer."""
+    model: Any
+    tokenizer: Any
+    section: Training
+    examples: Sequence[Any]
+    scratch: Path
+    """Where its checkpoints are."""
+    seed: int
+    dev: Sequence[Any] = ()
+
+
+def fit(job: Job, tick: Tick) -> Fitted:
+    """Train the job's model, from its last whole checkpoint if there is one.
+
+    With `launch`, under `accelerate launch` in processes of their own. Raises TooLittleDataError where the best
+    checkpoint is asked for and there is nothing to choose it by.
     """
-    if section.launch is not None:
-        from psychocounsel.models.launched import Job, run_job
+    if job.section.best_by_dev and not job.dev:
+        raise TooLittleDataError("training: best_by_dev is set, and no pair is of the dev split. Leave it out.")
+    if job.section.launch is not None:
+        from psychocounsel.models.launched import run_job
 
-        job = Job(kind, model, tokenizer, section, examples, scratch, seed, kwargs)
-        return run_job(job, section.launch, tick)
-    trainer = trainer_of(kind, model, tokenizer, section, examples, scratch, seed, **kwargs)
-    log = train(trainer, scratch, tick)
-    return Fitted(trainer.accelerator.unwrap_model(trainer.model), tokenizer, trainer.state.global_step, log)
+        return run_job(job, job.section.launch, tick)
+    trainer = trainer_of(job)
+    log = train(trainer, job.scratch, tick)
+    return Fitted(trainer.accelerator.unwrap_model(trainer.model), job.tokenizer, trainer.state.global_step, log)
 
 
-def trainer_of(
-    kind: Any,
-    model: Any,
-    tokenizer: Any,
-    section: Training,
-    examples: Sequence[Any],
-    scratch: Path,
-    seed: int,
-    **kwargs: Any,
-) -> Any:
-    """Return the GroupTrainer `kind` of `section`."""
+def trainer_of(job: Job) -> Any:
+    """Return the job's trainer, on this process's device."""
     from psychocounsel.models.adapters import with_adapter
     from psychocounsel.models.attention import for_rows
     from psychocounsel.models.branches import is_encoder
 
-    if kind.takes_section:
-        kwargs["section"] = section
-    return kind(
-        model=with_adapter(for_rows(model), section.lora),
-        args=TrainingArguments(**arguments(section, scratch, seed, len(examples))),
-        examples=examples,
-        pad=tokenizer.pad_token_id,
+    section = job.section
+    args = TrainingArguments(**arguments(section, job.scratch, job.seed, len(job.examples)))
+    args._n_gpu = min(1, args.n_gpu)  # several GPUs are for `launch`: DataParallel would split a row's batch
+    trainer = job.kind(
+        model=with_adapter(for_rows(job.model), section.lora),
+        args=args,
+        examples=job.examples,
+        pad=job.tokenizer.pad_token_id,
         row_tokens=section.row_tokens,
-        causal=not is_encoder(model.config),
-        processing_class=tokenizer,
-        **kwargs,
+        causal=not is_encoder(job.model.config),
+        processing_class=job.tokenizer,
+        dev=job.dev,
+        **({"section": section} if job.kind.takes_section else {}),
     )
+    if trainer.is_fsdp_enabled:
+        outputs_in_float32(trainer.accelerator.state.fsdp_plugin, args.bf16)
+    return trainer
+
+
+def outputs_in_float32(plugin: Any, bf16: bool) -> None:
+    """Have FSDP2 leave log-probabilities and rewards, and sums of gradients, in float32.
+
+    Its own bf16 policy rounds what the model returns to bf16, where a response's sum of some hundred nats is a nat off.
+    """
+    from torch.distributed.fsdp import MixedPrecisionPolicy
+
+    inside = torch.bfloat16 if bf16 else None
+    plugin.mixed_precision_policy = MixedPrecisionPolicy(inside, torch.float32, torch.float32)
 
 
 def train(trainer: Any, scratch: Path, tick: Tick) -> list[dict[str, float]]:

@@ -55,6 +55,7 @@ class Rated:
     said: str
     """The conversation, as text."""
     text: str
+    speech_id: str
     split: str
 
 
@@ -89,7 +90,7 @@ def rated_responses(
         counts["prompts_truncated"] += cut
         levels = [float(rating.scores[k]) for k in keys]
         said = "\n".join(turn.text for turn in speech.conversation)
-        found.append(Rated(speech.group, prompt, response, levels, said, text, speech.split))
+        found.append(Rated(speech.group, prompt, response, levels, said, text, speech.id, speech.split))
     if not found:
         raise TooLittleDataError("reward: no rated response fits base.max_response; there is nothing to learn from.")
     return found, counts

@@ -86,7 +86,10 @@ class Ranking:
 
 
 def figures(predicted: Predicted, keys: Sequence[str], weights: Array, resamples: int, seed: int) -> dict[str, Any]:
-    """Return ranking accuracy and each principle's macro-F1, with intervals; `weights` are the rubric's."""
+    """Return ranking accuracy and each principle's macro-F1, with intervals; `weights` are the rubric's.
+
+    For macro-F1 a rating between two levels (a panel's mean) counts as the nearest, the higher of two.
+    """
     share = weights / weights.sum()
     span = predicted.ratings.shape[1]
     totals, scores = predicted.ratings @ share * span, predicted.expected @ share * span
@@ -105,6 +108,6 @@ def figures(predicted: Predicted, keys: Sequence[str], weights: Array, resamples
         "ranking_apart": figure(Ranking(totals, scores, predicted.folds, APART)),
     }
     for number, key in enumerate(keys):
-        truth, levels = predicted.ratings[:, number], predicted.levels[:, number]
+        truth, levels = np.floor(predicted.ratings[:, number] + 0.5), predicted.levels[:, number]
         found[f"macro_f1/{key}"] = figure(partial(macro_f1, truth, levels))
     return found

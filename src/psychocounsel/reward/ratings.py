@@ -66,14 +66,14 @@ def _fit(
     from psychocounsel.models.losses import level_shares
     from psychocounsel.models.preference import SharedRewardTrainer
     from psychocounsel.models.rewards import new_reward_model
-    from psychocounsel.models.training import fit
+    from psychocounsel.models.training import Job, fit
 
     set_seed(seed % 2**32)
     weights = [p.weight for p in rubric.principles]
-    model = new_reward_model(start, tokenizer.pad_token_id, rubric.keys, weights)
+    model = new_reward_model(start, tokenizer.pad_token_id, rubric.keys, weights, recipe.reward.lora)
     with torch.no_grad():  # the heads begin by saying how often each level is given
         model.levels.bias.copy_(torch.log(level_shares([r.ratings for r in rated])).flatten())
-    return fit(SharedRewardTrainer, model, tokenizer, recipe.reward, rating_examples(rated), scratch, seed, tick)
+    return fit(Job(SharedRewardTrainer, model, tokenizer, recipe.reward, rating_examples(rated), scratch, seed), tick)
 
 
 def _cross_validate(

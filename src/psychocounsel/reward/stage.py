@@ -58,18 +58,20 @@ def start_of(run: Path, recipe: Recipe) -> str:
     return model or str(run / layout.BASE_MODEL)
 
 
-def _warm_start(model: Any, tokenizer: Any, step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
+def _warm_start(model: Any, tokenizer: Any, rubric: Rubric, step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
+    from psychocounsel.reward.examples import rated_responses
     from psychocounsel.reward.warm import learn_ratings, put_into, rated_groups
 
-    rubric = Rubric.model_validate_json((run / layout.RUBRIC).read_text("utf-8"))
     speeches = [s for s in read_records(run / layout.SPEECHES, ClientSpeech) if s.split == "train"]
     responses = read_records(run / layout.RESPONSES, Response) + read_records(run / layout.FURTHER, Response)
     ratings = read_records(run / layout.RATINGS, Rating) + read_records(run / layout.FURTHER_RATINGS, Rating)
-    groups = rated_groups(tokenizer, speeches, responses, ratings, rubric.keys, Limits.of(recipe.base))
+    rated, _ = rated_responses(tokenizer, speeches, responses, ratings, rubric.keys, Limits.of(recipe.base))
     seed = content_seed("reward warm start", recipe.seed)
     section = recipe.reward.warm_start
     # Its checkpoints stay beside the pairs' own until the step is done, so that a kill in either part loses little.
-    warmed = learn_ratings(start_of(run, recipe), groups, tokenizer, section, step.scratch / "warm", seed, tick)
+    warmed = learn_ratings(
+        start_of(run, recipe), rated_groups(rated), tokenizer, section, step.scratch / "warm", seed, tick
+    )
     put_into(model, warmed, rubric)
 
 
@@ -80,7 +82,7 @@ def _train(step: Step, run: Path, recipe: Recipe, pairs: list[PreferencePair], t
     from psychocounsel.models.preference import SharedRewardTrainer
     from psychocounsel.models.preflight import check_encoded
     from psychocounsel.models.rewards import new_reward_model
-    from psychocounsel.models.training import fit
+    from psychocounsel.models.training import Job, fit
     from psychocounsel.reward.examples import mix, pair_examples, read_general
 
     section, limits = recipe.reward, Limits.of(recipe.base)
@@ -97,23 +99,15 @@ def _train(step: Step, run: Path, recipe: Recipe, pairs: list[PreferencePair], t
     if general is not None:
         learnt = mix(encoded.pairs, general.train, section.general_share, seed)
         counts |= general.counts | {"mixed_pairs": len(learnt)}
-    keys = list(pairs[0].chosen_scores) if section.principles else []
+    rubric = Rubric.model_validate_json((run / layout.RUBRIC).read_text("utf-8"))
+    keys = list(rubric.keys) if section.principles else []
     set_seed(seed % 2**32)  # the heads start random
-    model = new_reward_model(start, tokenizer.pad_token_id, keys)
+    model = new_reward_model(start, tokenizer.pad_token_id, keys, lora=section.lora)
     if section.warm_start.epochs:
-        _warm_start(model, tokenizer, step, run, recipe, tick)
+        _warm_start(model, tokenizer, rubric, step, run, recipe, tick)
     dev = encode_pairs(tokenizer, [p for p in pairs if p.split == "dev"], limits).pairs if section.best_by_dev else []
-    fitted = fit(
-        SharedRewardTrainer,
-        model,
-        tokenizer,
-        section,
-        pair_examples(learnt, keys, section),
-        step.scratch,
-        seed,
-        tick,
-        dev=pair_examples(dev, keys, section),
-    )
+    examples, held = pair_examples(learnt, keys, section), pair_examples(dev, keys, section)
+    fitted = fit(Job(SharedRewardTrainer, model, tokenizer, section, examples, step.scratch, seed, held), tick)
     fitted.save(run / layout.REWARD_MODEL)
     if general is not None:
         from psychocounsel.models.scoring import score_groups

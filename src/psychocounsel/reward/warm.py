@@ -16,15 +16,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from psychocounsel.errors import BackendError
 from psychocounsel.hyperparameters import WarmStart
+from psychocounsel.models.adapters import merged
 from psychocounsel.models.branches import Group, Row, branch_sums, hidden_states
-from psychocounsel.models.encoding import Limits, encode_prompt, encode_response
 from psychocounsel.models.head import picked_logprobs
 from psychocounsel.models.preference import Example, GroupTrainer, Part
-from psychocounsel.models.training import fit
+from psychocounsel.models.training import Job, fit
 from psychocounsel.principles import Rubric
 from psychocounsel.progress import Tick
-from psychocounsel.records import ClientSpeech, Rating, Response
+from psychocounsel.reward.examples import Rated
 
 BRANCHES = 4
 """Responses to a prompt that learn together."""
@@ -41,31 +42,17 @@ class RatedGroup:
     """[branches, principles], each principle centred on its mean over all rows."""
 
 
-def rated_groups(
-    tokenizer: Any,
-    speeches: Sequence[ClientSpeech],
-    responses: Sequence[Response],
-    ratings: Sequence[Rating],
-    keys: Sequence[str],
-    limits: Limits,
-) -> list[RatedGroup]:
-    """Return the rated responses to the given speeches; those over the limit are left out."""
-    text_of = {r.id: r.text for r in responses}
-    rated: dict[str, list[tuple[list[int], list[float]]]] = {s.id: [] for s in speeches}
-    for rating in ratings:
-        if rating.speech_id in rated and not rating.error:
-            tokens = encode_response(tokenizer, text_of[rating.response_id])
-            if len(tokens) <= limits.response:
-                rated[rating.speech_id].append((tokens, [float(rating.scores[k]) for k in keys]))
-    everything = [scores for rows in rated.values() for _, scores in rows]
-    means = [sum(column) / len(everything) for column in zip(*everything, strict=True)]
+def rated_groups(rated: Sequence[Rated]) -> list[RatedGroup]:
+    """Return the responses to each conversation together, BRANCHES at most in a group."""
+    together: dict[str, list[Rated]] = {}
+    for response in rated:
+        together.setdefault(response.speech_id, []).append(response)
+    means = [sum(column) / len(rated) for column in zip(*(r.ratings for r in rated), strict=True)]
     groups = []
-    for speech in speeches:
-        prompt, _ = encode_prompt(tokenizer, speech.conversation, limits.prompt)
-        rows = rated[speech.id]
+    for rows in together.values():
         for part in (rows[at : at + BRANCHES] for at in range(0, len(rows), BRANCHES)):
-            centred = [[s - m for s, m in zip(scores, means, strict=True)] for _, scores in part]
-            groups.append(RatedGroup(Group(prompt, [tokens for tokens, _ in part]), centred))
+            centred = [[s - m for s, m in zip(row.ratings, means, strict=True)] for row in part]
+            groups.append(RatedGroup(Group(part[0].prompt, [row.response for row in part]), centred))
     return groups
 
 
@@ -103,14 +90,24 @@ class _RatingTrainer(GroupTrainer):
 def learn_ratings(
     base: str, groups: Sequence[RatedGroup], tokenizer: Any, section: WarmStart, scratch: Path, seed: int, tick: Tick
 ) -> Any:
-    """Return the model in folder `base` with a head for every principle, trained on the rated groups."""
+    """Return the model in folder `base` with a head for every principle, trained on the rated groups.
+
+    Raises BackendError where `language` is asked of a model that has a language head beside its embeddings.
+    """
     from transformers import AutoModelForSequenceClassification, set_seed
 
     set_seed(seed % 2**32)
-    model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=len(groups[0].ratings[0]))
+    model = AutoModelForSequenceClassification.from_pretrained(
+        base, num_labels=len(groups[0].ratings[0]), dtype=torch.float32
+    )
+    if section.language and not model.config.tie_word_embeddings:
+        raise BackendError(
+            f"{base} has a language head of its own, which a reward model does not keep: set "
+            "reward.warm_start.language=0."
+        )
     model.config.pad_token_id = tokenizer.pad_token_id
     examples = [Example(g.group, {"ratings": [r for ratings in g.ratings for r in ratings]}) for g in groups]
-    return fit(_RatingTrainer, model, tokenizer, section, examples, scratch, seed, tick).model
+    return merged(fit(Job(_RatingTrainer, model, tokenizer, section, examples, scratch, seed), tick).model)
 
 
 def put_into(model: Any, warmed: Any, rubric: Rubric) -> None:
