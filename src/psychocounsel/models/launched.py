@@ -14,6 +14,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -23,6 +24,9 @@ from psychocounsel.models.training import Fitted, Job, train, trainer_of
 from psychocounsel.progress import Tick
 
 JOB, WEIGHTS, LOG, OUTPUT = "job.pt", "fitted.safetensors", "fitted.json", "launch.log"
+if TYPE_CHECKING:
+    from torch import Tensor
+
 _STEP = "psychocounsel-step"
 
 
@@ -100,21 +104,26 @@ def main(folder: Path) -> None:
     """Be one of the processes of a job."""
     runtime.prepare()
     import torch
-    from safetensors.torch import save_file
 
     job: Job = torch.load(folder / JOB, map_location="cpu", mmap=True, weights_only=False)  # we wrote it
     trainer = trainer_of(job)
     log = train(trainer, job.scratch, _tell)
     weights = trainer.accelerator.get_state_dict(trainer.model)
-    if not trainer.accelerator.is_main_process:
-        return
+    if trainer.accelerator.is_main_process:
+        _save(weights, {"steps": trainer.state.global_step, "log": log}, folder)
+    trainer.accelerator.wait_for_everyone()  # the launcher ends them all as soon as one has failed
+
+
+def _save(weights: dict[str, Tensor], told: dict[str, object], folder: Path) -> None:
+    from safetensors.torch import save_file
+
     tied: set[int] = set()
     own = {}
     for name, weight in weights.items():
         if weight.data_ptr() not in tied:
             tied.add(weight.data_ptr())
             own[name] = weight.contiguous().cpu()
-    (folder / LOG).write_text(json.dumps({"steps": trainer.state.global_step, "log": log}), "utf-8")
+    (folder / LOG).write_text(json.dumps(told), "utf-8")
     part = folder / f"{WEIGHTS}.part"
     save_file(own, part)
     part.replace(folder / WEIGHTS)
@@ -122,3 +131,7 @@ def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
+    # Torch's own threads may still want Python while it is taken down, which aborts the process now and then.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
