@@ -20,7 +20,7 @@ import yaml
 from faker import Faker
 from unidecode import unidecode
 
-from psychocounsel.metrics import Figure, bootstrap, mean
+from psychocounsel.statistics.intervals import Figure, mean_figure
 
 DATA = Path(__file__).parent / "data" / "planted"
 LONGEST = 120
@@ -340,7 +340,7 @@ def score(
     def figure(kind: str, what: str) -> Figure | None:
         if not (row := rows.get((kind, what))):
             return None
-        return bootstrap([v for v, _ in row], [c for _, c in row], mean, resamples=resamples, seed=0)
+        return mean_figure([v for v, _ in row], [c for _, c in row], resamples=resamples, seed=0, bounds=(0, 1))
 
     kinds = sorted({kind for kind, _ in rows})
     return {kind: Score(*(figure(kind, what) for what in ("recall", "typed", "precision", "excess"))) for kind in kinds}

@@ -11,10 +11,10 @@ from benchmarks import planted
 from psychocounsel.collect.cores import over_cores
 from psychocounsel.collect.sources import read_source
 from psychocounsel.deidentify import redact
-from psychocounsel.metrics import Figure, bootstrap, mean
 from psychocounsel.recipe import Collect
 from psychocounsel.records import RISK_LEVELS
 from psychocounsel.safety import at_least, screen
+from psychocounsel.statistics.intervals import Figure, mean_figure
 
 RISK_SET = Path(__file__).parent / "data" / "risk_test.jsonl"
 PLANTED = 3_000
@@ -77,7 +77,8 @@ def risk() -> None:
 
 
 def _figure(values: list[bool]) -> Figure:
-    return bootstrap([float(v) for v in values], list(range(len(values))), mean, resamples=1000, seed=1)
+    clusters = [str(i) for i in range(len(values))]
+    return mean_figure(values, clusters, resamples=1000, seed=1, bounds=(0, 1))
 
 
 def _say(figure: Figure | None) -> str:

@@ -316,7 +316,8 @@ def real_server(tmp_path_factory):
 
 def test_generation_and_pairwise_judging_by_a_real_server(tmp_path, real_server):
     from psychocounsel.backends import Connections, open_judge
-    from psychocounsel.evaluate.winrate import Answer, compare_everything
+    from psychocounsel.evaluate import compare_everything
+    from psychocounsel.evaluate.answers import Answer
     from psychocounsel.progress import silent
     from psychocounsel.records import ClientSpeech
 

@@ -13,6 +13,7 @@ import json
 import os
 import resource
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,6 +67,8 @@ class Manifest:
     """Time spent on this step, over all the attempts that a kill cut off and kept work from."""
     peak_rss_bytes: int = 0
     """The process's highest resident memory up to the end of the step."""
+    machine: str = ""
+    """Cores and GPU that it was made on; empty in manifests of earlier versions."""
     created: str = ""
     package_version: str = __version__
     schema_version: int = SCHEMA_VERSION
@@ -293,9 +296,20 @@ class Step:
             prompts=self.prompts,
             wall_seconds=round(wall, 3),
             peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            machine=machine(),
             created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         )
         write_json(self.folder / MANIFEST, asdict(manifest))
+
+
+def machine() -> str:
+    """Return the cores and the GPUs at hand, in words."""
+    cores = len(os.sched_getaffinity(0))
+    torch = sys.modules.get("torch")  # a step that used a GPU has loaded it
+    if torch is None or not torch.cuda.is_available():
+        return f"{cores} CPU cores"
+    names = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
+    return f"{cores} CPU cores, {len(names)} x {names[0]}"
 
 
 def why_changed(manifest: Manifest, step: Step) -> str:

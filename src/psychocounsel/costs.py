@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 
@@ -18,11 +18,12 @@ from psychocounsel.collect import read_source
 from psychocounsel.endpoints import Sampling, server_of
 from psychocounsel.errors import BackendError, TooLittleDataError
 from psychocounsel.generate.stage import further_asks, rated_asks
-from psychocounsel.principles import load_rubric
-from psychocounsel.recipe import SOURCE, STAGES, Judging, Recipe
+from psychocounsel.principles import Rubric, load_rubric
+from psychocounsel.recipe import OWN_POLICIES, SOURCE, STAGES, Judging, Recipe
 from psychocounsel.records import ClientSpeech
 from psychocounsel.tables import read_records
 
+Add = Callable[[str, str, int, int, int], None]
 WORDS = 120
 """Words of a response that is not there yet."""
 
@@ -57,6 +58,20 @@ def costs(recipe: Recipe) -> list[Cost]:
             for place, amount in enumerate((calls, calls * tokens_in, calls * tokens_out)):
                 asked[stage, spec][place] += amount
 
+    rubric = load_rubric(recipe.rate.rubric)
+    blank = " ".join(["word"] * WORDS)
+    if not recipe.evaluates_others_only:
+        _labelling(recipe, speeches, rubric, blank, add)
+    known = [s for s in speeches if s.split == "test" or recipe.evaluate.speeches == "all"]
+    # Before the split is known, its share: every k-th speech stands for the test speeches.
+    share = max(1, round(1 / recipe.collect.split.test)) if recipe.collect.split.test else 1
+    tests = known or list(islice(speeches, 0, None, share))
+    _evaluation(recipe, tests, rubric, blank, add)
+    return [_cost(recipe, stage, spec, *amounts) for (stage, spec), amounts in asked.items()]
+
+
+def _labelling(recipe: Recipe, speeches: list[ClientSpeech], rubric: Rubric, blank: str, add: Add) -> None:
+    """What is generated, and every rating of it."""
     section = recipe.generate
     members = expand_pool([m for m in section.pool if m.spec != SOURCE])
     sampling = {m.spec: m.sampling or section.sampling for m in members}
@@ -66,24 +81,36 @@ def costs(recipe: Recipe) -> list[Cost]:
         if server_of(ask.spec):
             out = sampling[ask.spec].max_tokens or 256
             add("generate", ask.spec, 1, _prompt_tokens(ask.spec, sampling[ask.spec], ask.speech), out)
-    rubric = load_rubric(recipe.rate.rubric)
-    blank = " ".join(["word"] * WORDS)
     for judge in recipe.labellers:
         for ask in (*rated, *(further if recipe.rate.further else [])):
             if server_of(judge):
                 messages = prompts.rating(rubric, ask.speech.conversation, blank)
                 add("rate", judge, recipe.rate.judging.samples, *_judging(messages, recipe.rate.judging))
-    known = [s for s in speeches if s.split == "test"]
-    # Before the split is known, its share: every k-th speech stands for the test speeches.
-    share = max(1, round(1 / recipe.collect.split.test)) if recipe.collect.split.test else 1
-    tests = known or list(islice(speeches, 0, None, share))
+
+
+def _evaluation(recipe: Recipe, tests: list[ClientSpeech], rubric: Rubric, blank: str, add: Add) -> None:
+    """Each two that meet are judged twice in two orders; models behind servers answer twice."""
+    section, sampling = recipe.evaluate, recipe.generate.sampling
+    models = section.models or dict.fromkeys(OWN_POLICIES, "")
+    count = len(models)
+    meetings = count + (count * (count - 1) // 2 if section.league else 0)
     for speech in tests:
         messages = prompts.comparing(rubric, speech.conversation, blank, blank, at_once=False)
-        add("evaluate", recipe.evaluate.judge, 12, *_judging(messages, recipe.evaluate.judging))
-        if server_of(recipe.evaluate.reference):
-            tokens = _prompt_tokens(recipe.evaluate.reference, section.sampling, speech)
-            add("evaluate", recipe.evaluate.reference, 2, tokens, section.sampling.max_tokens or 256)
-    return [_cost(recipe, stage, spec, *amounts) for (stage, spec), amounts in asked.items()]
+        for judge in section.judges:
+            add("evaluate", judge, 4 * meetings, *_judging(messages, section.judging))
+        for spec in (*models.values(), section.reference):
+            if server_of(spec):
+                add("evaluate", spec, 2, _prompt_tokens(spec, sampling, speech), sampling.max_tokens or 256)
+    if recipe.evaluates_others_only:
+        return
+    # Beside the verdicts the first judge rates what the reward model is held against.
+    for speech in tests:
+        messages = prompts.rating(rubric, speech.conversation, blank)
+        add("evaluate", section.judge, recipe.generate.per_speech, *_judging(messages, section.judging))
+    for speech in tests[:1]:
+        messages = prompts.rating(rubric, speech.conversation, blank)
+        kept = recipe.align.dev_speeches * (2 + recipe.align.iterate.rounds)
+        add("evaluate", section.judge, kept, *_judging(messages, section.judging))
 
 
 def _speeches(recipe: Recipe) -> list[ClientSpeech]:
@@ -120,8 +147,9 @@ def _cost(recipe: Recipe, stage: str, spec: str, calls: int, tokens_in: int, tok
 def used_specs(recipe: Recipe) -> list[str]:
     """Return every backend that a recipe's stages ask, as far as its `until`, and that stands behind a server."""
     last = STAGES.index(recipe.until)
-    judged = (recipe.evaluate.judge, recipe.evaluate.reference) if last >= STAGES.index("evaluate") else ()
-    named: Iterable[str] = (*recipe.generate.specs, *recipe.labellers, *judged)
+    judged = recipe.evaluate.specs if last >= STAGES.index("evaluate") else ()
+    trained = () if recipe.evaluates_others_only else (*recipe.generate.specs, *recipe.labellers)
+    named: Iterable[str] = (*trained, *judged)
     return sorted({spec for spec in named if server_of(spec)})
 
 

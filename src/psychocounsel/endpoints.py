@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 OPENAI = "https://api.openai.com/v1"
-OWN_KINDS = ("simulated", "offline", "transformers", "vllm", "source")
+OWN_KINDS = ("simulated", "offline", "transformers", "vllm", "file", "source")
 """What stands before the slash of specs that need no server."""
 
 Positive = Annotated[int, Field(ge=1)]

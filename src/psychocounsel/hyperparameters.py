@@ -140,6 +140,8 @@ class Reward(Training):
     """Share of the training pairs that are of `general`; the most that both sets can give without repeats."""
     folds: Annotated[int, Field(ge=0, le=50)] = 0
     """With ratings: cross-validation over so many folds, grouped as the splits are, before the model itself."""
+    beside: dict[str, str] = {}
+    """Name to folder or hub name of other reward models, measured on the same test pairs."""
 
     @model_validator(mode="after")
     def _fits(self) -> Reward:

@@ -29,6 +29,11 @@ CHOSEN_MODEL = "align/chosen/model"
 ANSWERS = "evaluate/answers.parquet"
 COMPARISONS = "evaluate/comparisons.parquet"
 WIN_RATES = "evaluate/win_rates.json"
+RISK_SLICE = "evaluate/risk.json"
+ROUNDS = "evaluate/rounds.json"
+JUDGE_PROBES = "evaluate/probes.json"
+REWARD_PROBES = "reward/probes.json"
+DEVELOPMENT_ANSWERS = "development.parquet"
 REPORT = "report/report.html"
 
 

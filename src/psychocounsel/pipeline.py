@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -90,11 +90,18 @@ def _chosen() -> Make:
 def steps_of(recipe: Recipe) -> list[StepSpec]:
     """Return the steps of a recipe in the order they run, as far as its `until`."""
     last = STAGES.index(recipe.until)
-    return [spec for spec in _all_steps(recipe) if STAGES.index(spec.stage) <= last and _needed(spec, recipe)]
+    steps = [spec for spec in _all_steps(recipe) if STAGES.index(spec.stage) <= last and _needed(spec, recipe)]
+    names = {spec.name for spec in steps}
+    if recipe.evaluates_others_only:
+        # Nothing is trained, so that evaluation reads the speeches alone.
+        return [replace(spec, parents=tuple(p for p in spec.parents if p in names)) for spec in steps]
+    return steps
 
 
 def _needed(spec: StepSpec, recipe: Recipe) -> bool:
     """Whether anything reads it: a run that ends with a reward model may need neither pairs nor a base policy."""
+    if recipe.evaluates_others_only:
+        return spec.stage in ("collect", "evaluate", "report")
     if recipe.until != "reward":
         return True
     unused = {"base": recipe.reward.model is not None, "pair": recipe.reward.learn == "ratings"}
@@ -138,8 +145,8 @@ def _all_steps(recipe: Recipe) -> list[StepSpec]:
         StepSpec("align/chosen", ("align/dpo", *rounds), (), _chosen),
         StepSpec(
             "evaluate",
-            ("collect", "base", "align/dpo", "align/chosen"),
-            ("evaluate", "max_words", "rate.judge", "rate.rubric", "generate.sampling", "bootstrap", *limits),
+            ("collect", "generate", "rate", "base", "reward", "align/dpo", *rounds, "align/chosen"),
+            ("evaluate", "max_words", "rate.rubric", "generate.sampling", "bootstrap", *limits),
             _stage("evaluate"),
         ),
         StepSpec(
@@ -174,6 +181,10 @@ def section_of(recipe: Recipe, keys: tuple[str, ...]) -> dict[str, Any]:
             files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
             digests = [sha256_of(file) for file in files]
             resolved[f"{name} sha256"] = digests[0] if path.is_file() else content_id(*digests)
+    for name, spec in (resolved.get("evaluate.models") or {}).items():
+        file = Path(spec.removeprefix("file/"))
+        if spec.startswith("file/") and file.is_file():
+            resolved[f"evaluate.models.{name} sha256"] = sha256_of(file)
     return resolved
 
 
@@ -181,7 +192,7 @@ def _specs(recipe: Recipe, keys: tuple[str, ...]) -> list[str]:
     """Return the backends that the sections `keys` name."""
     specs = recipe.generate.specs if "generate" in keys else []
     specs = specs + (recipe.labellers if "rate" in keys else [])
-    return specs + ([recipe.evaluate.judge, recipe.evaluate.reference] if "evaluate" in keys else [])
+    return specs + (recipe.evaluate.specs if "evaluate" in keys else [])
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,9 @@ class Collect(Section):
         return self
 
 
+OWN_POLICIES = ("base", "dpo", "dpo-iter")
+"""Names of the policies that a run makes."""
+
 SOURCE = "source"
 """In place of a generator or a judge: what the source of the client speeches carries."""
 
@@ -162,15 +165,57 @@ class Pair(Section):
     """Train and dev pairs differ by at least this on the preference score."""
     safety_floor: Annotated[int, Field(ge=1, le=5)] = 3
     """A response rated below this on safety is never chosen, whatever its score."""
+    weights: dict[str, Annotated[float, Field(ge=0)]] = {}
+    """Principle key to its weight in the preference score, in place of the rubric's; what is not named keeps the
+    rubric's. 0 leaves a principle out."""
 
 
 class Evaluate(Section):
     judge: str = "offline/cues"
     """Must not be the labelling judge."""
+    panel: list[str] = []
+    """Further judges, whose figures stand beside. The labelling judge may be one: the report says that it is."""
+    risk_judge: str | None = None
+    """A language model (ENDPOINT/MODEL) that judges the answers to speeches at risk, by criteria of their own; None for
+    rules."""
     judging: Judging = Judging()
     reference: str = "simulated/polished-assistant"
+    """What every model is compared with: a spec as in `models`."""
+    models: dict[str, str] = {}
+    """Name to what answers: `base`, `dpo` or `dpo-iter` of this run, transformers/FOLDER, vllm/FOLDER, ENDPOINT/MODEL,
+    simulated/NAME, or file/PATH with responses. Empty: the three policies of this run."""
+    league: bool = False
+    """Whether every model also meets every other, for a ranking that does not rest on the reference alone."""
+    speeches: Literal["test", "all"] = "test"
+    """Which are answered. `all` is for a run that trains nothing."""
+    probes: bool = True
+    """Whether each judge, and the reward model, is shown pairs that tempt it."""
     temperature: Annotated[float, Field(ge=0)] = 0.7
     """0 takes the likeliest token each time."""
+
+    @field_validator("models")
+    @classmethod
+    def _named_apart(cls, models: dict[str, str]) -> dict[str, str]:
+        if "reference" in models or "panel" in models:
+            raise ValueError("reference and panel are names of ours; call the model something else")
+        for name, spec in models.items():
+            if spec not in OWN_POLICIES and "/" not in spec:
+                raise ValueError(
+                    f"{name}: {spec} is neither {', '.join(OWN_POLICIES)} nor a spec such as file/PATH, "
+                    "transformers/FOLDER or ENDPOINT/MODEL"
+                )
+        return models
+
+    @property
+    def judges(self) -> list[str]:
+        """Every judge that evaluates, the first one first."""
+        return list(dict.fromkeys([self.judge, *self.panel]))
+
+    @property
+    def specs(self) -> list[str]:
+        """Every judge and every model but this run's own policies."""
+        at_risk = [self.risk_judge] if self.risk_judge else []
+        return [*self.judges, *at_risk, *(s for s in (*self.models.values(), self.reference) if s not in OWN_POLICIES)]
 
 
 class Report(Section):
@@ -206,6 +251,8 @@ class Recipe(Section):
     align: Align = Align()
     evaluate: Evaluate = Evaluate()
     report: Report = Report()
+    ablations: dict[str, list[str]] = {}
+    """Name of a variant to the KEY=VALUE overrides that make it, for `psychocounsel ablate`."""
 
     @field_validator("endpoints")
     @classmethod
@@ -217,7 +264,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _judges_differ(self) -> Recipe:
-        if self.evaluate.judge in self.labellers:
+        if self.evaluate.judge in self.labellers and not self.evaluates_others_only:
             raise ValueError(
                 f"evaluate.judge is {self.evaluate.judge}, which also labels the training data (rate.judge): "
                 "the evaluation would be circular. Name another judge for one of them"
@@ -226,12 +273,18 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _servers_known(self) -> Recipe:
-        for spec in (*self.generate.specs, *self.labellers, self.evaluate.judge, self.evaluate.reference):
+        for spec in (*self.generate.specs, *self.labellers, *self.evaluate.specs):
             name = server_of(spec)
             if name and name != "openai" and name not in self.endpoints:
                 known = ", ".join([*OWN_KINDS[:-1], "openai", *self.endpoints])
                 raise ValueError(f"{spec}: {name} is no endpoint of this recipe; known are {known}")
         return self
+
+    @property
+    def evaluates_others_only(self) -> bool:
+        """Whether no policy of this run is evaluated, so that nothing needs to be trained."""
+        section = self.evaluate
+        return bool(section.models) and not set(section.models.values()) & set(OWN_POLICIES)
 
     @property
     def labellers(self) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -41,6 +42,14 @@ class Turn:
     """Who speaks."""
     text: str
     """What is said; not empty."""
+
+
+_TOKEN = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
+
+
+def count_tokens(text: str) -> int:
+    """Count words and marks: a length in tokens that is the same for every model."""
+    return len(_TOKEN.findall(text))
 
 
 Conversation = tuple[Turn, ...]
@@ -189,10 +198,11 @@ class Comparison:
     setting: str
     """`free` or `length-constrained`."""
     model_a: str
-    """The policy under test."""
+    """The model under test."""
     model_b: str
-    """The reference it is compared with."""
+    """What it is compared with: the reference, or in a league another model."""
     judge: str
+    """Spec of the judge."""
     order: Literal["ab", "ba"]
     """Which of the two the judge was shown first; `verdict` is already turned back."""
     verdict: Verdict
@@ -202,5 +212,20 @@ class Comparison:
     """Words in a's response."""
     length_b: int
     """Words in b's response."""
+    tokens_a: int
+    """Tokens in a's response: words and marks, whatever the model's own tokenizer makes of them."""
+    tokens_b: int
     error: str = ""
     """Why there is no verdict (then `verdict` is `tie` and is not counted); empty when there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class DevelopmentAnswer:
+    """One answer of a checkpoint to a development speech, kept so that another judge can read it."""
+
+    step: str
+    """`base`, `dpo`, or `round-1` and so on."""
+    speech_id: str
+    text: str
+    reward: float
+    """By the run's reward model; higher is better."""

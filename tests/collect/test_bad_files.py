@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from source_helpers import faults, jsonl, rows_of, write_csv
 
-from psychocounsel.collect.files import read_rows
 from psychocounsel.errors import InputError
+from psychocounsel.files import read_rows
 
 # Bad input
 

@@ -5,10 +5,13 @@ import random
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from psychocounsel.errors import InputError
+from psychocounsel.errors import InputError, RecipeError
 from psychocounsel.pair import load_released, pair, trl_row, write_released, write_trl
 from psychocounsel.pair.exchange import KEYS
+from psychocounsel.pair.stage import weighted
 from psychocounsel.principles import default_rubric
 from psychocounsel.recipe import Pair
 from psychocounsel.records import ClientSpeech, Rating, Response, Turn
@@ -140,3 +143,66 @@ def test_trl_reads_its_layout(tmp_path):
     ]
     assert len(dataset) == 3
     assert is_conversational(dataset[0])
+
+
+def test_weights_make_the_score_that_pairs_are_made_by():
+    empathic, exploring = (5, 3, 3, 4, 3, 3, 3), (3, 3, 3, 4, 5, 3, 3)  # equal under the rubric
+    assert pair(*world([empathic, exploring]), Pair(min_gap=0.1)).refused == {"tie": 1}
+    made = pair(*world([empathic, exploring]), Pair(min_gap=0.1, weights={"empathy": 0})).pairs
+    assert [(p.chosen, p.rejected) for p in made] == [("answer 1", "answer 0")]
+    assert made[0].gap == pytest.approx(21 / 6 - 19 / 6)
+    heavy = {"empathy": 3, **{k: 0 for k in KEYS if k not in ("empathy", "exploration")}}
+    made = pair(*world([empathic, exploring]), Pair(weights=heavy)).pairs
+    assert [(p.chosen, p.gap) for p in made] == [("answer 0", pytest.approx((15 + 3) / 4 - (9 + 5) / 4))]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(*[st.integers(3, 5)] * 7), min_size=2, max_size=5),
+    st.dictionaries(st.sampled_from(KEYS), st.floats(0.01, 9), max_size=7),
+    st.sampled_from(["train", "test"]),
+)
+def test_gap_chosen_and_extremes_are_those_of_the_weighted_mean(rows, weights, split):
+    def score(row):
+        each = [weights.get(k, 1.0) for k in KEYS]
+        return sum(w * s for w, s in zip(each, row, strict=True)) / sum(each)
+
+    section = Pair(min_gap=0.25, weights=weights)
+    made = pair(*world(rows, split=split), section).pairs
+    of = {f"answer {i}": score(row) for i, row in enumerate(rows)}
+    for p in made:
+        assert p.gap == pytest.approx(of[p.chosen] - of[p.rejected], abs=1e-9)
+        assert p.gap > 0
+    if split == "test":
+        apart = max(of.values()) - min(of.values())
+        assert [p.gap for p in made] == ([pytest.approx(apart)] if apart > 1e-9 else [])
+    else:
+        gaps = [abs(a - b) for a, b in itertools.combinations(of.values(), 2)]
+        assert len(made) in (sum(g >= 0.25 + 1e-6 for g in gaps), sum(g >= 0.25 - 1e-6 for g in gaps))
+
+
+def test_equal_weights_change_nothing():
+    rng = random.Random(3)
+    rows = [tuple(rng.randint(1, 5) for _ in KEYS) for _ in range(5)]
+    plain = pair(*world(rows), Pair(min_gap=0.3))
+    doubled = pair(*world(rows), Pair(min_gap=0.3, weights=dict.fromkeys(KEYS, 2.0)))
+    assert [(p.id, p.chosen) for p in plain.pairs] == [(p.id, p.chosen) for p in doubled.pairs]
+    assert plain.refused == doubled.refused
+
+
+def test_safety_stays_a_veto_where_it_weighs_nothing():
+    unsafe = (5, 5, 5, 1, 5, 5, 5)
+    for split in ("train", "test"):
+        result = pair(*world([unsafe, 3, 4], split=split), Pair(weights={"safety": 0}))
+        assert "answer 0" not in {p.chosen for p in result.pairs}
+    assert pair(*world([unsafe, 3]), Pair(weights={"safety": 0})).refused == {"safety veto on chosen": 1}
+
+
+def test_weights_that_name_no_principle_or_leave_none_are_refused_together():
+    with pytest.raises(RecipeError) as error:
+        weighted(RUBRIC, {"empathie": 0, "warmth": 2, **dict.fromkeys(KEYS, 0.0)})
+    assert len(error.value.faults) == 3
+    assert "did you mean empathy?" in error.value.faults[0]
+    assert ", ".join(RUBRIC.keys) in error.value.faults[1]
+    with pytest.raises(RecipeError, match=r"pair\.weights\.warmth"):
+        pair(*world([5, 3]), Pair(weights={"warmth": 1}))

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from psychocounsel.metrics import pair_ece
 from psychocounsel.report import plots, svg
+from psychocounsel.report.plots import frame
+from psychocounsel.statistics.pairs import ece as calibration_error
 
 MARGINS = st.lists(st.floats(-50, 50, allow_nan=False), min_size=1, max_size=60)
 
@@ -70,7 +71,7 @@ def test_reliability_bins_are_those_of_the_calibration_error(margins: list[float
     bins = plots.reliability(margins)
     assert sum(b.n for b in bins) == len(margins)
     ece = sum(abs(b.accuracy - b.confidence) * b.n for b in bins) / len(margins)
-    assert ece == pytest.approx(pair_ece(margins), abs=1e-9)
+    assert ece == pytest.approx(calibration_error(margins).value, abs=1e-9)
     for b in bins:
         assert 0 <= b.low <= b.accuracy <= b.high <= 1 or b.low <= b.accuracy + 1e-9
 
@@ -100,8 +101,11 @@ def test_curves_of_any_number_of_rounds(count: int):
     assert any("chosen" in e.attrib["class"] for e in labels)
 
 
-def rate(setting: str, model: str, **figure: float | None) -> dict:
-    return {"setting": setting, "model": model, "win_rate": {"n": 5, **figure}, "by_principle": {}}
+def rate(setting: str, model: str, controlled: float | None = None, **figure: float | None) -> dict:
+    of = {"value": controlled, "low": controlled, "high": controlled, "n": 5} if controlled is not None else None
+    win = {"n": 5, **figure} if figure else None
+    by = {"principle": {"empathy": win} if win else {}}
+    return {"setting": setting, "model": model, "win_rate": win, "length_controlled": of, "by": by}
 
 
 def test_win_plot_draws_intervals_and_marks_what_it_can():
@@ -109,16 +113,70 @@ def test_win_plot_draws_intervals_and_marks_what_it_can():
         rate("free", "base", value=0.2, low=0.1, high=0.3),
         rate("free", "dpo", value=0.5, low=None, high=None),
         rate("free", "dpo-iter", value=None, low=None, high=None),
-        rate("<i>other</i>", "dpo-iter", value=1.0, low=1.0, high=1.0),
+        rate("free", "all at risk"),
+        rate("<i>other</i>", "dpo-iter", controlled=0.6, value=1.0, low=1.0, high=1.0),
     ]
     root = drawn(plots.win_rate_plot(rates, "<b>reference</b>"))
     assert sum(e.attrib["class"] == "s-dpo" for e in root.iter("circle")) == 1 + 3  # the legend, and what has a value
-    assert sum("whisker" in e.attrib["class"] for e in root.iter("line")) == 2 * 3
+    assert sum(e.attrib["class"] == "s-paper" for e in root.iter("polygon")) == 1 + 1
+    assert sum("whisker" in e.attrib["class"] for e in root.iter("line")) == 3 * 3
     title, description = root.find("title"), root.find("desc")
     assert title is not None
     assert "<b>reference</b>" in (title.text or "")
     assert description is not None
-    assert "base, no length limit: 20.0 % (10.0–30.0, n = 5)" in (description.text or "")
+    assert "base, no length limit, as judged: 20.0 (10.0–30.0, n = 5)" in (description.text or "")
+    assert "all at risk, no length limit, as judged: no figure" in (description.text or "")
+
+
+def test_no_model_s_name_becomes_a_class():
+    evil = 'x" onload="alert(1)'
+    rows = [rate("free", evil, value=0.2, low=0.1, high=0.3), rate("free", "met", value=0.2, low=0.1, high=0.3)]
+    root = drawn(plots.slice_plot(rows, "principle", ["empathy"], {}))
+    classes = {name for e in root.iter() for name in e.attrib.get("class", "").split()}
+    assert classes <= {"s-dpo", "s-dpo-iter", "whisker", "half", "grid", "rule", "tick", "axis", "label"}
+    assert not [e for e in root.iter() if "onload" in e.attrib]
+
+
+def test_series_of_one_drawing_can_be_told_apart():
+    names = ["base", "dpo", "dpo-iter", "reference"]
+    for models in (names, ["a", "b", "c", "d"], ["a", "dpo", "b", "base"], ["reference", "x", "y"]):
+        assert len(set(frame.styles(models).values())) == len(models)
+        assert len({css for _, css in frame.styles(models).values()}) == len(models)
+    assert plots.chosen_series(["a", "b", "c", "d", "e", "mine"], "mine")[0] == "mine"
+
+
+def figure(value: float | None, low: float | None = None, high: float | None = None) -> dict:
+    return {"value": value, "low": low, "high": high, "n": 7}
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 9])
+def test_the_plot_of_reward_beside_judge_holds_any_number_of_rounds(count: int):
+    rows = [{"step": f"round-{n}", "reward": figure(n, n - 1.0, n + 1.0), "judge": figure(3.0)} for n in range(count)]
+    if rows:
+        rows[0]["judge"] = figure(None)
+    root = drawn(plots.parted_plot(rows))
+    assert all(math.isfinite(n) for n in numbers(root))
+    assert sum(1 for _ in root.iter("polygon")) == count
+    assert sum(1 for _ in root.iter("circle")) == max(0, count - 1)
+
+
+def test_best_of_n_is_drawn_in_order_and_without_what_is_absent():
+    rows = [
+        {"n": n, "mean": figure(3 + n / 10, 3.0, 4.0), "random": figure(3.0), "best": figure(None)} for n in (8, 1, 2)
+    ]
+    root = drawn(plots.best_of_plot(rows))
+    ticks = [e.text for e in root.iter("text") if e.attrib.get("text-anchor") == "middle"]
+    assert ticks[:3] == ["1", "2", "8"]
+    assert sum(1 for _ in root.iter("polygon")) == 1 + 3
+    assert sum(1 for e in root.iter("rect")) == 1  # of the judge's own best only the legend
+
+
+def test_a_ranking_is_drawn_around_the_average_model():
+    ranks = [{"model": "a", "strength": figure(0.4, 0.1, 0.7)}, {"model": "b", "strength": figure(-0.4)}]
+    root = drawn(plots.ranking_plot(ranks))
+    assert all(math.isfinite(n) for n in numbers(root))
+    assert sum(e.attrib["class"] == "half" for e in root.iter("line")) == 1
+    assert sum("whisker" in e.attrib["class"] for e in root.iter("line")) == 3
 
 
 def test_labels_are_escaped_and_shortened():

@@ -4,10 +4,12 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from written_run import KEYS, NASTY, Ask, Page, make_report, tables_of, write_run
+from pages import grouped, read, share
+from written_run import KEYS, NASTY, Ask, Page, make_report, tables_of
 
 from psychocounsel import layout
 from psychocounsel.artifacts import complete_manifest
@@ -15,25 +17,6 @@ from psychocounsel.records import ClientSpeech
 from psychocounsel.tables import read_records
 
 SIMULATED = "SIMULATED RUN"
-FELL_SHORT = "fell short"
-
-
-def read(run: Path, name: str) -> Any:
-    return json.loads((run / name).read_text("utf-8"))
-
-
-def headline_of(page: Page) -> str:
-    """The headline's source, with plain spaces."""
-    return " ".join(page.html.split('<section id="headline"')[1].split("</section>")[0].split())
-
-
-@pytest.fixture
-def made(tmp_path: Path):
-    def make(ask: Ask, **changes: Any) -> tuple[Path, Page]:
-        write_run(tmp_path / "run", ask)
-        return tmp_path / "run", make_report(tmp_path / "run", rounds=ask.rounds, **changes)
-
-    return make
 
 
 # What others wrote cannot act
@@ -110,24 +93,13 @@ def test_the_report_of_a_simulated_run_is_simulated(usual_run: Path, usual_page:
     assert complete_manifest(usual_run / "report").simulated
 
 
-def test_headline_says_what_fell_short(usual_run: Path, usual_page: Page):
-    text = headline_of(usual_page)
-    assert FELL_SHORT in text
-    short = [t for t in tables_of(usual_run)["targets"] if not t["met"]]
-    assert len(short) == 6
-    assert "fell short in 6 of 6" in text
-    assert "the interval includes 50 %" in text
-    assert "The checkpoint chosen is round-2" in text
-    assert "45 % longer" in text
-
-
-def test_headline_of_a_run_that_meets_the_paper(made):
+def test_figures_that_the_paper_also_gives_stand_beside_it(made, usual_run: Path, usual_page: Page):
+    shown = usual_page.tables["Beside the paper's best figures"][1:]
+    targets = tables_of(usual_run)["targets"]
+    assert len(shown) == len(targets) == 6
+    assert [row[5].startswith("not met") for row in shown] == [not t["met"] for t in targets] == [True] * 6
     run, page = made(Ask(good=True))
-    text = headline_of(page)
-    assert FELL_SHORT not in text
-    assert "not met" not in text
-    assert "All 6 figures that the paper also gives are met" in text
-    assert "the whole interval lies above 50" in text
+    assert "not met" not in page.words
     assert all(t["met"] for t in tables_of(run)["targets"])
 
 
@@ -151,134 +123,6 @@ def test_a_target_is_met_at_the_papers_own_precision(made):
         assert target["met"] is met
 
 
-def test_headline_gives_the_figures_of_the_files(usual_run: Path, usual_page: Page):
-    text = headline_of(usual_page)
-    for row in read(usual_run, layout.WIN_RATES)["rates"]:
-        if row["model"] == "dpo-iter":
-            figure = row["win_rate"]
-            assert f"{100 * figure['value']:.1f} %" in text
-            assert f"{100 * figure['low']:.1f}–{100 * figure['high']:.1f}; n = {figure['n']} speeches" in text
-
-
-# The tables
-
-
-def test_win_table_equals_the_file(usual_run: Path, usual_page: Page):
-    rates = {(r["setting"], r["model"]): r for r in read(usual_run, layout.WIN_RATES)["rates"]}
-    ours = [row for row in usual_page.tables["Win rate against the reference, %"] if row[0] == "this run"]
-    for setting, row in zip(("free", "length-constrained"), ours, strict=True):
-        for model, cell in zip(("base", "dpo", "dpo-iter"), row[1:4], strict=True):
-            f = rates[setting, model]["win_rate"]
-            assert cell == f"{100 * f['value']:.1f} {100 * f['low']:.1f}–{100 * f['high']:.1f}"
-    paper = [row[1:4] for row in usual_page.tables["Win rate against the reference, %"] if row[0] == "paper, 8B"]
-    assert paper == [["29.3", "72.9", "87.0"], ["18.5", "49.3", "77.0"]]
-
-
-def test_win_details_equal_the_file(usual_run: Path, usual_page: Page):
-    rates = read(usual_run, layout.WIN_RATES)["rates"]
-    shown = usual_page.tables["What the win rates are made of"][1:]
-    assert len(shown) == len(rates) == 6
-    by_name = {(row[0], row[1]): row for row in shown}
-    names = {"free": "no length limit", "base": "base", "dpo": "+DPO", "dpo-iter": "+DPO-Iter"}
-    for rate in rates:
-        row = by_name[names.get(rate["setting"], rate["setting"]), names[rate["model"]]]
-        assert row[3] == f"{rate['win_rate']['n']} of {rate['asked']}"
-        assert row[4] == f"{rate['wins']}–{rate['ties']}–{rate['losses']}"
-        assert row[5:8] == [str(rate["flips"]), f"{rate['words']:.1f}", f"{rate['words_reference']:.1f}"]
-        assert ("none lost" in row[9]) is (not rate["lost"])
-
-
-def test_reward_table_equals_the_file(usual_run: Path, usual_page: Page):
-    overall = read(usual_run, layout.REWARD_METRICS)["overall"]
-    ours = usual_page.tables["Reward model on the test pairs"][1]
-    a = overall["accuracy"]
-    assert ours[1] == f"{100 * a['value']:.1f} {100 * a['low']:.1f}–{100 * a['high']:.1f}"
-    for cell, key in zip(ours[2:5], ("auc", "ece", "brier"), strict=True):
-        f = overall[key]
-        assert cell == f"{f['value']:.3f} {f['low']:.3f}–{f['high']:.3f}"
-    assert ours[5] == str(a["n"])
-
-
-def test_checkpoints_equal_the_file(usual_run: Path, usual_page: Page):
-    curves = read(usual_run, layout.CURVES)
-    shown = usual_page.tables["Checkpoints on the development speeches"][1:]
-    expected = [
-        [
-            c["step"], str(c["asked"]), str(c["n"]), f"{c['reward']:.3f}", f"{c['words']:.1f}",
-            f"{100 * c['repeats']:.0f}", f"{c['kl']:.2f}",
-        ]
-        for c in curves["curves"]
-    ]  # fmt: skip
-    assert [row[:7] for row in shown] == expected
-    assert [row[0] for row in shown if row[7] == "chosen"] == [curves["chosen"]]
-
-
-def test_a_checkpoint_that_repeats_itself_much_more_than_the_base_is_pointed_out(usual_run: Path, usual_page: Page):
-    chosen = read(usual_run, layout.CURVES)["curves"][-1]
-    assert chosen["repeats"] > 0.2
-    said = f"{100 * chosen['repeats']:.0f} % of the chosen checkpoint's answers say four words"
-    assert said in "".join(usual_page.text)
-
-
-def test_tables_json_holds_the_figures_and_only_plain_numbers(usual_run: Path, usual_page: Page):
-    text = (usual_run / "report" / "tables.json").read_text("utf-8")
-    assert "NaN" not in text
-    tables = json.loads(text)
-    assert tables["reward"]["overall"] == read(usual_run, layout.REWARD_METRICS)["overall"]
-    key = lambda r: (r["setting"], r["model"])  # noqa: E731
-    assert sorted(tables["win_rates"]["rates"], key=key) == sorted(read(usual_run, layout.WIN_RATES)["rates"], key=key)
-    assert tables["alignment"]["curves"] == read(usual_run, layout.CURVES)["curves"]
-
-
-def test_every_count_adds_up(usual_run: Path, usual_page: Page):
-    rows = {(r["step"], r["what"]): r for r in tables_of(usual_run)["methods"]}
-    for row in rows.values():
-        kept = row["parsed"] if row["parsed"] is not None else row["answered"]
-        assert row["asked"] == kept + row["lost"], row
-        assert sum(row["why"].values()) == row["lost"], row
-    rate = rows["rate", "ratings"]
-    assert rate["answered"] == rate["parsed"] == rows["generate", "responses"]["answered"] < rate["asked"] == 240
-    verdicts = rows["evaluate", "verdicts, each pair in both orders"]
-    assert (verdicts["asked"], verdicts["lost"]) == (144, 4)
-
-
-def test_data_tables_count_every_speech_and_response(usual_run: Path, usual_page: Page):
-    data = tables_of(usual_run)["data"]
-    for table in ("by_topic", "by_turns", "by_risk"):
-        assert sum(row["all"] for row in data[table]) == data["speeches"] == 60
-    assert {row["name"] for row in data["by_topic"]} == {"sleep", "<b>work</b>", "not labelled"}
-    assert [row["name"] for row in data["by_turns"]] == ["none", "1 or 2"]
-    assert sum(row["asked"] for row in data["counsellors"]) == 240
-    assert [row["mean_rating"] for row in data["counsellors"]] == [4.0, 3.0, 2.0, 1.0]
-    assert [row["key"] for row in data["ratings"]] == KEYS
-
-
-def test_provenance_shows_every_artifact(usual_run: Path, usual_page: Page):
-    shown = {row[0]: row for row in usual_page.tables["Artifacts"][1:]}
-    assert len(shown) == 11
-    for step, row in shown.items():
-        manifest = complete_manifest(usual_run / step)
-        assert row[3:6] == [manifest.fingerprint, manifest.digest, str(manifest.seed)]
-        assert row[1] == ("yes" if manifest.simulated else "no")
-        assert row[7] == manifest.package_version
-
-
-def test_change_from_base_is_over_speeches_judged_for_both(usual_run: Path, usual_page: Page):
-    changes = tables_of(usual_run)["win_rates"]["change_from_base"]
-    assert len(changes) == 4
-    # One of the twelve base answers is lost.
-    assert {c["change"]["n"] for c in changes} == {11}
-    for c in changes:
-        assert c["change"]["low"] <= c["change"]["value"] <= c["change"]["high"]
-
-
-def test_pairs_count_what_is_safer_when_rejected(usual_run: Path, usual_page: Page):
-    data = tables_of(usual_run)["data"]
-    assert data["pairs"] == {"train": 36, "dev": 12, "test": 12}
-    assert (data["rejected_safer"]["count"], data["rejected_safer"]["train_pairs"]) == (36, 36)
-    assert usual_page.tables["Candidates for a pair that gave none, and why"][1:] == [["tie", "4"]]
-
-
 # The rest of the page
 
 
@@ -298,16 +142,18 @@ def test_a_usual_report_is_small(usual_page: Page):
     assert len(usual_page.html.encode("utf-8")) < 1_000_000
 
 
+def test_texts_of_any_length_keep_the_page_small_and_say_that_they_are_cut(made):
+    run, _ = made(Ask())
+    table = pq.read_table(run / layout.ANSWERS)
+    texts = [f"{text} {'<p>schön & gut</p>' * 3000}" if text else "" for text in table["text"].to_pylist()]
+    pq.write_table(table.set_column(table.column_names.index("text"), "text", pa.array(texts)), run / layout.ANSWERS)
+    page = make_report(run)
+    assert len(page.html.encode("utf-8")) < 3_000_000
+    assert page.words.count("more characters are not shown here") > 100
+
+
 def test_the_same_run_gives_the_same_page(usual_run: Path, usual_page: Page):
     assert make_report(usual_run).html == usual_page.html
-
-
-def test_a_circular_evaluation_is_called_so(made):
-    run, _ = made(Ask())
-    content = read(run, layout.WIN_RATES)
-    content["labeller"] = content["judge"]
-    (run / layout.WIN_RATES).write_text(json.dumps(content))
-    assert "the evaluation is circular" in make_report(run).words
 
 
 # Runs that lack something
@@ -330,10 +176,10 @@ def test_a_figure_without_interval_or_value_is_not_a_zero(usual_page: Page):
     accuracy = usual_page.tables["Accuracy by principle on which the chosen is rated higher"]
     clarity = next(row for row in accuracy if row[0].startswith("Clarity"))
     assert clarity[1].endswith("no interval")
-    assert "correlation of reward with words is – (n = 24 responses)" in usual_page.words
+    assert "correlation of reward with words is – (n = 96 responses)" in usual_page.words
     # The judge gave no verdict on the stage of change.
-    principles = usual_page.tables["Win rate by principle, %, no length limit"]
-    assert "staging" not in {row[0] for row in principles}
+    principles = {row[0] for _, row in grouped(usual_page.tables["Win rate by principle, %"])}
+    assert principles == set(KEYS) - {"staging"}
 
 
 @pytest.mark.parametrize("gone", ["collect", "generate", "rate", "pair", "reward", "align", "evaluate"])
@@ -342,7 +188,9 @@ def test_a_missing_part_is_said_and_the_rest_shown(gone: str, usual_run: Path, u
     shutil.rmtree(tmp_path / "run" / gone)
     page = make_report(tmp_path / "run")
     said = page.words.count("This run holds no")
-    assert said == 0 if gone == "generate" else said > usual_page.words.count("This run holds no") == 0
+    usual = usual_page.words.count("This run holds no")
+    assert usual == 1  # no ablations
+    assert said == usual if gone == "generate" else said > usual
     assert "Limits" in page.words
     if gone != "reward":
         assert "Reward model on the test pairs" in page.tables
@@ -350,7 +198,18 @@ def test_a_missing_part_is_said_and_the_rest_shown(gone: str, usual_run: Path, u
 
 def test_an_empty_folder_gives_a_page_that_says_so(tmp_path: Path):
     page = make_report(tmp_path / "run")
-    for what in ("evaluation", "reward model", "alignment", "client speech", "preference pair", "rubric", "manifest"):
+    for what in (
+        "evaluation",
+        "safety slice",
+        "judge",
+        "reward model",
+        "alignment",
+        "ablation",
+        "client speech",
+        "preference pair",
+        "rubric",
+        "manifest",
+    ):
         assert f"This run holds no {what}" in page.words
     assert not page.all("aside")
     assert not re.search(r"\bnan\b|\bNone\b", page.words)
@@ -369,10 +228,39 @@ def test_the_corpus_is_told_with_its_coverage_risk_and_what_was_done_to_it(usual
         assert f"family / {topic}: {sum(s.fine_topic == topic for s in speeches)}" in usual_page.words
 
 
-def test_win_rates_and_accuracy_are_sliced_by_risk(usual_run: Path, usual_page: Page):
+def test_win_rates_and_accuracy_are_sliced(usual_run: Path, usual_page: Page):
     rates = read(usual_run, layout.WIN_RATES)["rates"]
-    assert {level for row in rates for level in row["by_risk"]} >= {"none", "low"}
-    assert sum(f["n"] for f in rates[-1]["by_risk"].values()) == rates[-1]["win_rate"]["n"]
-    assert len(usual_page.tables["Win rate by risk of the client speech, as screened, %"]) == 1 + len(rates)
+    titles = {
+        "principle": "Win rate by principle, %",
+        "topic": "Win rate by topic, %",
+        "risk": "Win rate by risk, as screened, %",
+        "stage": "Win rate by stage of change, %",
+        "turn": "Win rate by turn of the dialogue, %",
+    }
+    for key, title in titles.items():
+        shown = grouped(usual_page.tables[title])
+        blocks = {
+            (r["judge"], r["setting"]): {v for x in rates if x["judge"] == r["judge"] for v in x["by"][key]}
+            for r in rates
+        }
+        assert len(shown) == sum(map(len, blocks.values())) > 0
+        for _, row in shown:
+            assert len(row) == 1 + 3
+            assert all("n = " in cell or cell == "–" for cell in row[1:])
+    levels = [row[0] for _, row in grouped(usual_page.tables[titles["risk"]])]
+    assert levels[:4] == ["none", "low", "elevated", "imminent"]
     by_risk = read(usual_run, layout.REWARD_METRICS)["by_risk"]
     assert [row[0] for row in usual_page.tables["Accuracy by risk, as screened"][1:]] == list(by_risk)
+
+
+def test_the_safety_slice_equals_the_file(usual_run: Path, usual_page: Page):
+    risk = read(usual_run, layout.RISK_SLICE)
+    shown = grouped(usual_page.tables["Responses to speeches of elevated or imminent risk"])
+    assert len(shown) == len(risk["models"]) == 8
+    for (_, row), model in zip(shown, risk["models"], strict=True):
+        assert row[1] == share(model["passed"])
+        assert row[2:5] == [str(model[key]) for key in ("failed", "judged", "asked")]
+    for title in ("The safety slice by criterion, %", "The safety slice by level of risk, %", "Medical advice"):
+        assert usual_page.tables[title]
+    for title in ("Judges on pairs that tempt them", "The reward model on pairs that tempt it"):
+        assert usual_page.tables[title]

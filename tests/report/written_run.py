@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from written_evaluation import SCRIPT, figure, probe, risk_file, rounds_file, win_rates_file
 
 from psychocounsel import layout
 from psychocounsel.artifacts import Manifest, Step, complete_manifest, write_json
-from psychocounsel.evaluate.winrate import Answer, win_rates
+from psychocounsel.evaluate.answers import Answer
+from psychocounsel.evaluate.winrate import risk_of
 from psychocounsel.principles import default_rubric
 from psychocounsel.recipe import Recipe
 from psychocounsel.records import ClientSpeech, Comparison, Dropped, PreferencePair, Rating, Response, Turn, content_id
@@ -22,7 +24,6 @@ from psychocounsel.report import make
 from psychocounsel.reward.measure import ScoredPair, measure, scored_pair
 from psychocounsel.tables import write_records
 
-SCRIPT = "<script>alert(1)</script>"
 NASTY = (
     SCRIPT,
     '" onload="alert(2)" \'><img src=x onerror=alert(3)> {{ 7 * 7 }} {% raw %} &amp; </textarea></svg>',
@@ -42,7 +43,11 @@ class Ask:
     good: bool = False
     """Whether every figure meets the paper's."""
     rounds: int = 2
-    speeches: int = 60
+    speeches: int = 240
+    models: tuple[str, ...] = ("base", "dpo", "dpo-iter")
+    """Names of what is compared with the reference."""
+    unsafe: bool = True
+    """Whether some responses fail the safety slice."""
 
 
 class Page(HTMLParser):
@@ -105,7 +110,8 @@ def _speeches(count: int) -> list[ClientSpeech]:
                 topic=("", "sleep", "<b>work</b>")[i % 3],
                 subtopic="nights" if i % 2 else "",
                 risk=("", "none", "low", "none", "elevated" if i == 14 else "none")[i % 5] if i != 25 else "imminent",
-                screened=("none", "low", "elevated", "none")[i % 4] if i != 25 else "imminent",
+                screened="imminent" if i == 25 else "elevated" if i % 40 == 10 else ("none", "low")[i % 2],
+                stage=("", "action", "contemplation")[i % 3],
                 coarse_topic="family" if i % 2 else "",
                 fine_topic=("grief", "<i>money</i>")[i % 4 // 2] if i % 2 else "",
                 source="fixture",
@@ -145,43 +151,46 @@ def _scored(pairs: list[PreferencePair], good: bool) -> list[ScoredPair]:
     return [scored_pair(p, 9.0 if good else float(rng.normal(1, 2)), 0.0) for p in pairs if p.split == "test"]
 
 
-def _answers(speeches: list[ClientSpeech]) -> list[Answer]:
+def _answers(speeches: list[ClientSpeech], models: tuple[str, ...]) -> list[Answer]:
     rows = []
     for setting in ("free", "length-constrained"):
-        for model in ("base", "dpo", "dpo-iter", "reference"):
-            for place, speech in enumerate(s for s in speeches if s.split == "test"):
-                lost = model == "base" and place == 0
+        for model in (*models, "reference"):
+            test = [s for s in speeches if s.split == "test"]
+            for place, speech in enumerate(test):
+                lost = model == "base" and place == 0 < len(test) - 1
                 text = "" if lost else f"{model} says, {setting}: {NASTY[place % len(NASTY)]}"
                 rows.append(Answer(speech.id, setting, model, text, f"no whole sentence {SCRIPT}" if lost else ""))
     return rows
 
 
-def _comparisons(answers: list[Answer], good: bool) -> list[Comparison]:
-    share = {"base": 0.3, "dpo": 0.5, "dpo-iter": 1.0 if good else 0.5}
+def _comparisons(answers: list[Answer], good: bool, judge: str) -> list[Comparison]:
+    share = {"base": 0.3, "dpo-iter": 1.0 if good else 0.5}
     of = {(a.setting, a.model, a.speech_id): a for a in answers}
     rows = []
     for (setting, model, speech_id), answer in of.items():
         if model == "reference":
             continue
         other = of[setting, "reference", speech_id]
-        wins = int(speech_id, 16) % 100 < 100 * share[model]
+        wins = int(speech_id, 16) % 100 < 100 * share.get(model, 0.5)
         for order in ("ab", "ba"):
             verdict = "a" if wins else "b"
             if not good and int(speech_id, 16) % 7 == 0 and order == "ba":
                 verdict = "b" if wins else "a"
             rows.append(
                 Comparison(
-                    content_id(setting, model, speech_id, order),
+                    content_id(setting, model, speech_id, judge, order),
                     speech_id,
                     setting,
                     model,
                     "reference",
-                    "offline/cues",
+                    judge,
                     order,
                     "tie" if answer.error else verdict,
                     {} if answer.error else {k: verdict for k in KEYS if k != "staging"},
                     len(answer.text.split()),
                     len(other.text.split()),
+                    len(answer.text.split()) + 1,
+                    len(other.text.split()) + 1,
                     answer.error,
                 )
             )
@@ -257,24 +266,28 @@ def write_run(run: Path, ask: Ask) -> None:
         metrics = measure(scored, 100, 1).as_dict()
         metrics["by_principle"]["clarity"] |= {"low": float("nan"), "high": None}
         metrics["length"]["spearman_reward_words"] = float("nan")
+        metrics |= {
+            "temperature": {
+                "value": 1.7, "ece": figure(0.03, 48, 0.01), "brier": figure(0.1, 48), "log_loss": figure(0.3, 48),
+                "dev_pairs": 48,
+            },
+            "others": [{"name": "other-8b", "spec": "x/other-8b", "overall": metrics["overall"]}],
+        }  # fmt: skip
         write_json(run / layout.REWARD_METRICS, metrics)
+        write_json(run / layout.REWARD_PROBES, probe(f"reward/{run.resolve()}/reward/model", "reward", 0.2))
 
-    answers = _answers(speeches)
-    comparisons = _comparisons(answers, ask.good)
-
-    risk_of = {s.id: s.screened for s in speeches}
+    answers = _answers(speeches, ask.models)
+    judge, labeller = f"{kind[1]}/cues", f"{kind[1]}/j"
+    comparisons = [c for j in (judge, labeller) for c in _comparisons(answers, ask.good, j)]
+    at_risk = {s.id: risk_of(s) for s in speeches if s.split == "test" and risk_of(s) in ("elevated", "imminent")}
 
     def evaluate(_: Path) -> None:
         write_records(run / layout.ANSWERS, Answer, answers)
         write_records(run / layout.COMPARISONS, Comparison, comparisons)
-        head = {
-            "judge": f"{kind[1]}/cues",
-            "labeller": f"{kind[1]}/j",
-            "reference": f"{kind[0]}/polished",
-            "max_words": 50,
-        }
-        rates = [r.as_dict() for r in win_rates(comparisons, resamples=100, seed=1, risk_of=risk_of)]
-        write_json(run / layout.WIN_RATES, head | {"rates": rates})
+        write_json(run / layout.WIN_RATES, win_rates_file(comparisons, speeches, labeller))
+        write_json(run / layout.RISK_SLICE, risk_file(judge, answers, at_risk, ask.unsafe))
+        write_json(run / layout.ROUNDS, rounds_file(_curves(ask), judge))
+        write_json(run / layout.JUDGE_PROBES, {"judges": [probe(judge, "judge", 0.3), probe(labeller, "judge", 0.8)]})
 
     card = {"name": "fixture", "title": f"A source {SCRIPT}", "licence": "MIT", "citation": "Nobody 2020"}
     counts = {"rows": ask.speeches + 1, "held": 2, "mended": {"links": 3}, "identifiers": {"PERSON": 7}, "source": card}
@@ -293,7 +306,7 @@ def write_run(run: Path, ask: Ask) -> None:
     for number in range(1, ask.rounds + 1):
         done(layout.round_step(number), (), {"candidates": 80, "lost": {"empty": 3}}, lambda folder: None)
     done("align/chosen", (), {}, lambda folder: write_json(run / layout.CURVES, _curves(ask)))
-    done("evaluate", (f"{kind[1]}/cues", f"{kind[0]}/polished"), {}, evaluate)
+    done("evaluate", (judge, labeller, f"{kind[0]}/polished"), {}, evaluate)
 
 
 def make_report(run: Path, **changes: Any) -> Page:

@@ -12,7 +12,7 @@ from psychocounsel.errors import TooLittleDataError
 from psychocounsel.models import runtime
 from psychocounsel.models.encoding import encode_prompt, encode_response
 from psychocounsel.recipe import Recipe
-from psychocounsel.records import ClientSpeech, content_seed
+from psychocounsel.records import ClientSpeech, DevelopmentAnswer, content_seed
 from psychocounsel.tables import read_records
 
 REPEATED = 4
@@ -26,12 +26,14 @@ def repeats(text: str, words: int) -> bool:
     return len(set(runs)) < len(runs)
 
 
-def measure_policy(policy: Path, run: Path, recipe: Recipe) -> dict[str, Any]:
+def measure_policy(
+    policy: Path, run: Path, recipe: Recipe, step: str
+) -> tuple[dict[str, Any], list[DevelopmentAnswer]]:
     """Sample one response (temperature 1) to each development speech and measure it.
 
-    Returns n, mean reward, mean words, the share that say REPEATED words in a row twice, and the KL from the base
-    policy in nats a response: the mean over samples of log p(response) - log p_base(response), an unbiased estimate
-    that can be slightly below 0 by chance.
+    Returns the answers, and as figures n, mean reward, mean words, the share that say REPEATED words in a row twice,
+    and the KL from the base policy in nats a response: the mean over samples of log p(response) - log p_base(response),
+    an unbiased estimate that can be slightly below 0 by chance.
     """
     from psychocounsel.backends.reward_model import RewardModel
     from psychocounsel.backends.transformers_local import LocalPolicy, load_causal
@@ -45,6 +47,7 @@ def measure_policy(policy: Path, run: Path, recipe: Recipe) -> dict[str, Any]:
     conversations = [s.conversation for s in speeches]
     completions = local.generate(conversations, [content_seed("development", recipe.seed, s.id) for s in speeches])
     answered = [(c, x.text) for c, x in zip(conversations, completions, strict=True) if not x.error]
+    of = [s.id for s, x in zip(speeches, completions, strict=True) if not x.error]
     if not answered:
         raise TooLittleDataError(
             f"align: the policy in {policy} gave no answer to any of {len(speeches)} dev speeches."
@@ -59,6 +62,10 @@ def measure_policy(policy: Path, run: Path, recipe: Recipe) -> dict[str, Any]:
         [c for c, _ in answered], [t for _, t in answered]
     )
     base = response_logprobs(for_rows(load_causal(run / layout.BASE_MODEL)), prompts, responses, pad)
+    kept = [
+        DevelopmentAnswer(step, speech_id, text, reward)
+        for speech_id, (_, text), reward in zip(of, answered, rewards, strict=True)
+    ]
     return {
         "asked": len(speeches),
         "n": len(answered),
@@ -66,4 +73,4 @@ def measure_policy(policy: Path, run: Path, recipe: Recipe) -> dict[str, Any]:
         "words": sum(len(t.split()) for _, t in answered) / len(answered),
         "repeats": sum(repeats(t, REPEATED) for _, t in answered) / len(answered),
         "kl": math.fsum(o - b for o, b in zip(own, base, strict=True)) / len(own),
-    }
+    }, kept

@@ -15,8 +15,8 @@ from psychocounsel.models import runtime
 from psychocounsel.models.encoding import EncodedPair, EncodedPairs, Limits, encode_pairs
 from psychocounsel.progress import Tick
 from psychocounsel.recipe import Recipe
-from psychocounsel.records import PreferencePair, content_seed
-from psychocounsel.tables import read_records
+from psychocounsel.records import DevelopmentAnswer, PreferencePair, content_seed
+from psychocounsel.tables import read_records, write_records
 
 
 def train_dpo(
@@ -73,7 +73,7 @@ def train_dpo(
 
 
 def make_dpo(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
-    """Write `model/` and `development.json`."""
+    """Write `model/`, `development.json` and the answers that it measures."""
     runtime.prepare()
     from psychocounsel.backends.transformers_local import load_tokenizer
 
@@ -88,6 +88,9 @@ def make_dpo(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     into = run / layout.DPO_MODEL
     store = run / layout.REFERENCE_CACHE
     step.counts = train_dpo(base, base, encoded, section, step.scratch, seed, into, tick, store, dev)
-    development = {"base": measure_policy(base, run, recipe), "dpo": measure_policy(into, run, recipe)}
+    measured = {name: measure_policy(folder, run, recipe, name) for name, folder in (("base", base), ("dpo", into))}
+    development = {name: figures for name, (figures, _) in measured.items()}
     write_json(step.folder / "development.json", development)
+    answers = [answer for _, kept in measured.values() for answer in kept]
+    write_records(step.folder / layout.DEVELOPMENT_ANSWERS, DevelopmentAnswer, answers)
     step.counts["development"] = development

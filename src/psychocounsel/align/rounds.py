@@ -23,7 +23,7 @@ from psychocounsel.models import runtime
 from psychocounsel.models.encoding import EncodedPair, EncodedPairs, encode_prompt, encode_response
 from psychocounsel.progress import Tick
 from psychocounsel.recipe import Recipe
-from psychocounsel.records import ClientSpeech, content_seed
+from psychocounsel.records import ClientSpeech, DevelopmentAnswer, content_seed
 from psychocounsel.tables import read_records, write_records
 
 AT_ONCE = 256
@@ -100,7 +100,8 @@ def make_round(number: int, step: Step, run: Path, recipe: Recipe, tick: Tick) -
     counts = train_dpo(
         policy, reference, EncodedPairs(pairs), section, step.scratch, seed, into, tick, run / layout.REFERENCE_CACHE
     )
-    development = measure_policy(into, run, recipe)
+    development, answers = measure_policy(into, run, recipe, f"round-{number}")
+    write_records(step.folder / layout.DEVELOPMENT_ANSWERS, DevelopmentAnswer, answers)
     write_json(step.folder / "development.json", development)
     step.counts = counts | {
         "speeches": len({c.speech_id for c in candidates}),

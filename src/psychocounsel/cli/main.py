@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from psychocounsel import __version__
-from psychocounsel.cli import calls, collect, reward, show, stages
+from psychocounsel.cli import ablate as ablate_command
+from psychocounsel.cli import calls, collect, evaluate, report, reward, show, stages
 from psychocounsel.cli import plan as plan_command
+from psychocounsel.cli import publish as publish_command
 from psychocounsel.cli import run as run_command
 from psychocounsel.errors import PsychocounselError
 
@@ -52,10 +54,14 @@ def options(
 
 app.command("run")(run_command.run)
 app.command("plan")(plan_command.plan)
+app.command("ablate")(ablate_command.ablate)
 app.command("show")(show.show)
+app.command("publish")(publish_command.publish)
 app.add_typer(collect.app, name="collect")
 app.add_typer(calls.app, name="calls")
 app.add_typer(reward.app, name="reward")
+app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(report.app, name="report")
 stages.add_to(app)
 
 

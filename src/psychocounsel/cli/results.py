@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from psychocounsel import layout
@@ -14,6 +15,8 @@ from psychocounsel.artifacts import Manifest
 from psychocounsel.report.paper import REWARD
 
 POLICIES = {"base": "base", "dpo": "+DPO", "dpo-iter": "+DPO-Iter"}
+MODELS_SHOWN = 3
+"""What 80 columns hold; the report has all."""
 
 
 def headline(run: Path, manifests: dict[str, Manifest]) -> dict[str, Any]:
@@ -23,11 +26,15 @@ def headline(run: Path, manifests: dict[str, Manifest]) -> dict[str, Any]:
         return json.loads((run / name).read_text("utf-8")) if (run / name).is_file() else None
 
     metrics = read(layout.REWARD_METRICS) if "reward" in manifests else None
+    parts = (layout.WIN_RATES, layout.RISK_SLICE, layout.ROUNDS)
+    wins, risk, rounds = (read(name) if "evaluate" in manifests else None for name in parts)
     return {
         "simulated": any(m.simulated for m in manifests.values()),
         "reward": metrics and metrics["overall"],
         "folds": read(layout.REWARD_FOLDS) if "reward" in manifests else None,
-        "win_rates": read(layout.WIN_RATES) if "evaluate" in manifests else None,
+        "win_rates": wins,
+        "risk": risk,
+        "findings": [finding for part in (risk, wins, rounds) if part for finding in part["findings"]],
         "wall_seconds": {name: m.wall_seconds for name, m in manifests.items()},
         "peak_rss_bytes": max(m.peak_rss_bytes for m in manifests.values()),
     }
@@ -45,11 +52,14 @@ def print_results(console: Console, run: Path, manifests: dict[str, Manifest]) -
     if figures["folds"]:
         console.print(_fold_table(figures["folds"]))
     if rates := figures["win_rates"]:
-        console.print(_win_table(rates))
-        console.print(f"judge {rates['judge']} (the data was labelled by {rates['labeller']}),", highlight=False)
-        console.print(
-            f"reference {rates['reference']}, at most {rates['max_words']} words when constrained.", highlight=False
-        )
+        for judge in rates["judges"]:
+            console.print(_win_table(rates, judge))
+        reference = next(m["spec"] for m in rates["models"] if m["reference"])
+        console.print(f"reference {reference}, at most {rates['max_words']} words when constrained.", highlight=False)
+    if figures["risk"]:
+        _print_risk(console, figures["risk"])
+    for finding in figures["findings"]:
+        console.print(f"[bold]{finding['name']}[/]: {escape(finding['says'])}", highlight=False)
     seconds = sum(figures["wall_seconds"].values())
     peak = figures["peak_rss_bytes"] / 2**30
     console.print(f"\n{seconds:.0f} s in all steps, {peak:.2f} GiB resident at most.", highlight=False)
@@ -92,17 +102,45 @@ def _reward_table(overall: dict[str, Any]) -> Table:
     return table
 
 
-def _win_table(win_rates: dict[str, Any]) -> Table:
-    rows = {(r["setting"], r["model"]): r for r in win_rates["rates"]}
-    n = max(r["win_rate"]["n"] for r in rows.values())
-    table = Table(title=f"Win rate against the reference, %, on {n} held-out speeches", title_justify="left")
+RELATIONS = {
+    "independent": "took no part in labelling",
+    "family": "of the family that labelled",
+    "labelled": "LABELLED THE TRAINING DATA",
+}
+
+
+def _win_table(win_rates: dict[str, Any], judge: dict[str, Any]) -> Table:
+    rates = [r for r in win_rates["rates"] if r["judge"] == judge["spec"] and r["against"] == win_rates["reference"]]
+    rows = {(r["setting"], r["model"]): r for r in rates}
+    n = max(r["win_rate"]["n"] for r in rates if r["win_rate"])
+    title = (
+        f"Win rate against the reference, %, on {n} held-out speeches not at risk\n"
+        f"judge {judge['spec']}, {RELATIONS[judge['relation']]}"
+    )
+    table = Table(title=title, title_justify="left")
     table.add_column("length")
-    for shown in POLICIES.values():
-        table.add_column(shown, justify="right")
-    for setting in ("free", "length-constrained"):
-        figures = [rows[setting, model]["win_rate"] for model in POLICIES]
-        table.add_row(
-            setting,
-            *(f"{100 * f['value']:.1f} [dim]({100 * f['low']:.1f}-{100 * f['high']:.1f})[/]" for f in figures),
-        )
+    models = list(dict.fromkeys(r["model"] for r in rates))[:MODELS_SHOWN]
+    for model in models:
+        table.add_column(POLICIES.get(model, model), justify="right")
+    for setting in dict.fromkeys(r["setting"] for r in rates):
+        figures = [rows.get((setting, model), {}).get("win_rate") for model in models]
+        table.add_row(setting, *(_percent(f) for f in figures))
+        controlled = [rows.get((setting, model), {}).get("length_controlled") for model in models]
+        if any(controlled):
+            table.add_row("  at equal length", *(_percent(f) for f in controlled))
     return table
+
+
+def _percent(figure: dict[str, Any] | None) -> str:
+    if not figure:
+        return "-"
+    return f"{100 * figure['value']:.1f} [dim]({100 * figure['low']:.1f}-{100 * figure['high']:.1f})[/]"
+
+
+def _print_risk(console: Console, risk: dict[str, Any]) -> None:
+    for model in risk["models"]:
+        if model["judged"] and model["setting"] == "free":
+            name = POLICIES.get(model["model"], model["model"])
+            console.print(
+                f"Safety slice: {name} failed {model['failed']} of {model['judged']} speeches at risk.", highlight=False
+            )

@@ -27,7 +27,7 @@ HELP = {
     "reward": "A Bradley-Terry reward model, and its figures on the test pairs.",
     "align": "DPO on the pairs, then online rounds with the reward model.",
     "evaluate": "Win rates against the reference, by a judge that did not label.",
-    "report": "One HTML file with the tables, plots, cases and provenance.",
+    "report": "One HTML file: what can be claimed, tables, plots, cases, provenance; tables as CSV and LaTeX.",
 }
 
 
@@ -72,5 +72,5 @@ def command(stage: str) -> Callable[..., None]:
 def add_to(app: typer.Typer) -> None:
     """Add the stage commands in data order."""
     for stage in HELP:
-        if stage != "reward":  # a group of its own
+        if stage not in ("reward", "evaluate", "report"):  # groups of their own
             app.command(stage)(command(stage))

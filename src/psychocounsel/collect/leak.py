@@ -10,8 +10,8 @@ from typing import Any
 
 from psychocounsel import layout
 from psychocounsel.collect.deduplicate import jaccard, shingle_set, twins, words_of
-from psychocounsel.collect.files import ENDINGS, read_rows
 from psychocounsel.errors import InputError
+from psychocounsel.files import ENDINGS, read_rows
 
 _COLUMNS = (
     "text",

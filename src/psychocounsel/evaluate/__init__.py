@@ -1,6 +1,7 @@
-"""evaluate: base, +DPO and +DPO-Iter against a reference counsellor, by a judge that did not label the data."""
+"""evaluate: any models against a reference, by judges whose part in the training data is known and shown."""
 
+from psychocounsel.evaluate.compare import compare_everything
 from psychocounsel.evaluate.stage import make
-from psychocounsel.evaluate.winrate import WinRate, compare_everything, win_rates
+from psychocounsel.evaluate.winrate import win_rates
 
-__all__ = ["WinRate", "compare_everything", "make", "win_rates"]
+__all__ = ["compare_everything", "make", "win_rates"]

@@ -2,20 +2,24 @@
 
 Train and dev: every two responses of a speech whose preference scores differ by at least `min_gap`. Test: the highest
 against the lowest of a speech. Never from a tie, and safety is a veto: a response rated below `safety_floor` on
-safety is never chosen, however well it does elsewhere.
+safety is never chosen, however well it does elsewhere. The preference score is the rubric's, or with `weights` the mean
+under other weights.
 """
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
 from psychocounsel import layout
-from psychocounsel.artifacts import Step
-from psychocounsel.errors import TooLittleDataError
+from psychocounsel.artifacts import Step, write_json
+from psychocounsel.errors import RecipeError, TooLittleDataError
 from psychocounsel.pair.exchange import write_released, write_trl
+from psychocounsel.principles import Rubric, default_rubric
 from psychocounsel.progress import Tick
 from psychocounsel.recipe import Pair, Recipe
 from psychocounsel.records import ClientSpeech, PreferencePair, Rating, Response, content_id
@@ -33,8 +37,43 @@ class Paired:
     refused: dict[str, int]
 
 
-def pair(speeches: list[ClientSpeech], responses: list[Response], ratings: list[Rating], section: Pair) -> Paired:
-    """Make the pairs of every speech by the rules of its split."""
+RUBRIC = "pair/rubric.json"
+"""The rubric with the weights that the preference score was made with."""
+
+
+def weighted(rubric: Rubric, weights: Mapping[str, float]) -> Rubric:
+    """Return the rubric with other weights; a principle that is not named keeps its own.
+
+    Raises RecipeError for a principle that the rubric lacks, and where no weight is above 0.
+    """
+    faults = []
+    for key in sorted(set(weights) - set(rubric.keys)):
+        near = difflib.get_close_matches(key, rubric.keys, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        faults.append(f"pair.weights.{key}: no such principle; {hint}known: {', '.join(rubric.keys)}")
+    principles = [p.model_copy(update={"weight": weights.get(p.key, p.weight)}) for p in rubric.principles]
+    if not any(p.weight > 0 for p in principles):
+        faults.append("pair.weights: at least one principle must weigh more than 0")
+    if faults:
+        raise RecipeError("recipe", faults)
+    return rubric.model_copy(update={"principles": principles})
+
+
+def pair(
+    speeches: list[ClientSpeech],
+    responses: list[Response],
+    ratings: list[Rating],
+    section: Pair,
+    rubric: Rubric | None = None,
+) -> Paired:
+    """Make the pairs of every speech by the rules of its split.
+
+    `rubric` is the one that was rated on (the default one if None); only `section.weights` asks for it. Raises
+    RecipeError as `weighted` does.
+    """
+    if section.weights:
+        scored = weighted(rubric or default_rubric(), section.weights)
+        ratings = [r if r.error else replace(r, overall=scored.overall(r.scores)) for r in ratings]
     response_of = {r.id: r for r in responses}
     rated: dict[str, list[Rating]] = defaultdict(list)
     refused: Counter[str] = Counter()
@@ -107,11 +146,13 @@ def _build(speech: ClientSpeech, high: Rating, low: Rating, response_of: dict[st
 
 
 def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
-    """Write `pairs.parquet`, and the same in the released dataset's layout and in TRL's, a file a split."""
+    """Write `pairs.parquet`, the same in the released layout and in TRL's, and `rubric.json` with the weights used."""
+    rubric = Rubric.model_validate_json((run / layout.RUBRIC).read_text("utf-8"))
+    used = weighted(rubric, recipe.pair.weights)
     speeches = read_records(run / layout.SPEECHES, ClientSpeech)
     responses = read_records(run / layout.RESPONSES, Response)
     ratings = read_records(run / layout.RATINGS, Rating)
-    result = pair(speeches, responses, ratings, recipe.pair)
+    result = pair(speeches, responses, ratings, recipe.pair, rubric)
     splits = Counter(p.split for p in result.pairs)
     absent = [s for s in ("train", "dev", "test") if not splits[s]]
     if absent:
@@ -120,6 +161,7 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
             "Collect more speeches, or lower pair.min_gap."
         )
     write_records(run / layout.PAIRS, PreferencePair, result.pairs)
+    write_json(run / RUBRIC, used.model_dump(mode="json"))
     for split in ("train", "dev", "test"):
         of_split = [p for p in result.pairs if p.split == split]
         write_released(step.folder / "released" / f"{split}.parquet", of_split)

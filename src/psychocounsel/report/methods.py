@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from psychocounsel import layout
+from psychocounsel.report.columns import tally
 from psychocounsel.report.reading import RunFiles
 from psychocounsel.report.words import policy, setting
 
@@ -16,31 +18,32 @@ REASONS_SHOWN = 8
 def methods_table(files: RunFiles) -> list[dict[str, Any]]:
     """Return one row for each thing that was asked for."""
     rows: list[dict[str, Any]] = []
-    if files.speeches or files.dropped:
-        asked = len(files.speeches) + len(files.dropped)
-        rows.append(_row("collect", "rows of the source", asked, None, len(files.speeches), _reasons(files.dropped)))
-    if files.responses:
-        errors = Counter(r.error for r in files.responses if r.error)
-        good = len(files.responses) - errors.total()
-        rows.append(_row("generate", "responses", len(files.responses), good, None, errors))
-    if files.ratings:
-        errors = Counter(r.error for r in files.ratings if r.error)
+    speeches, dropped = (table.num_rows if table is not None else 0 for table in (files.speeches, files.dropped))
+    if speeches or dropped:
+        why = Counter({reason: n for (reason,), n in tally(files.dropped, "reason").items()})
+        rows.append(_row("collect", "rows of the source", speeches + dropped, None, speeches, why))
+    if files.responses is not None and (asked := files.responses.num_rows):
+        errors = _errors(tally(files.responses, "error"))
+        rows.append(_row("generate", "responses", asked, asked - errors.total(), None, errors))
+    if files.ratings is not None and (asked := files.ratings.num_rows):
+        errors = _errors(tally(files.ratings, "error"))
         silent = sum(n for why, n in errors.items() if why.startswith(NO_ANSWER))
-        asked = len(files.ratings)
         rows.append(_row("rate", "ratings", asked, asked - silent, asked - errors.total(), errors))
     rows += _training(files)
-    rows += _evaluation(files)
+    rows += _answers(files)
+    rows += _verdicts(files)
+    rows += _safety(files.figure(layout.RISK_SLICE))
     return rows
 
 
-def _reasons(dropped: list[Any]) -> Counter[str]:
-    return Counter(d.reason for d in dropped)
+def _errors(counted: Counter[tuple[Any, ...]]) -> Counter[str]:
+    return Counter({error: n for (error,), n in counted.items() if error})
 
 
 def _row(
     step: str, what: str, asked: int, answered: int | None, usable: int | None, lost: Counter[str]
 ) -> dict[str, Any]:
-    shown = dict(lost.most_common(REASONS_SHOWN))
+    shown = dict(sorted(lost.items(), key=lambda item: (-item[1], item[0]))[:REASONS_SHOWN])
     rest = lost.total() - sum(shown.values())
     if rest:
         shown["other reasons"] = rest
@@ -75,17 +78,40 @@ def _training(files: RunFiles) -> list[dict[str, Any]]:
     return rows
 
 
-def _evaluation(files: RunFiles) -> list[dict[str, Any]]:
+def _answers(files: RunFiles) -> list[dict[str, Any]]:
+    counted = tally(files.answers, "setting", "model", "error")
     rows = []
-    for of, model in dict.fromkeys((a["setting"], a["model"]) for a in files.answers):
-        own = [a for a in files.answers if (a["setting"], a["model"]) == (of, model)]
-        errors = Counter(a["error"] for a in own if a["error"])
+    for of, model in sorted({(s, m) for s, m, _ in counted}):
+        own = {error: n for (s, m, error), n in counted.items() if (s, m) == (of, model)}
+        errors = Counter({error: n for error, n in own.items() if error})
+        asked = sum(own.values())
         what = f"answers of {policy(model)}, {setting(of)}"
-        rows.append(_row("evaluate", what, len(own), len(own) - errors.total(), None, errors))
-    if files.comparisons:
-        errors = Counter(c.error for c in files.comparisons if c.error)
+        rows.append(_row("evaluate", what, asked, asked - errors.total(), None, errors))
+    return rows
+
+
+def _verdicts(files: RunFiles) -> list[dict[str, Any]]:
+    counted = tally(files.verdicts, "judge", "error")
+    rows = []
+    for judge in sorted({judge for judge, _ in counted}):
+        own = {error: n for (of, error), n in counted.items() if of == judge}
+        errors = Counter({error: n for error, n in own.items() if error})
         silent = sum(n for why, n in errors.items() if not why.startswith("judge failed"))
-        asked = len(files.comparisons)
-        what = "verdicts, each pair in both orders"
+        asked = sum(own.values())
+        what = f"verdicts of {judge}, each pair in both orders"
         rows.append(_row("evaluate", what, asked, asked - silent, asked - errors.total(), errors))
     return rows
+
+
+def _safety(risk: dict[str, Any] | None) -> list[dict[str, Any]]:
+    return [
+        _row(
+            "evaluate",
+            f"responses at risk of {policy(row['model'])}, {setting(row['setting'])}",
+            row["asked"],
+            None,
+            row["judged"],
+            Counter(row.get("lost") or {}),
+        )
+        for row in (risk or {}).get("models", [])
+    ]

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from importlib import resources
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-from psychocounsel.artifacts import Manifest
+from psychocounsel import layout
 from psychocounsel.recipe import Recipe
-from psychocounsel.records import RISK_LEVELS
-from psychocounsel.report import headline as headlines
-from psychocounsel.report import paper, plots, words
-from psychocounsel.report.cases import Case
+from psychocounsel.report import plots, sheet, wins, words
+from psychocounsel.report.cases import Cases
+from psychocounsel.report.columns import numbers
 from psychocounsel.report.reading import RunFiles
 
 CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 """The page may load and run nothing, whatever a client's or a model's text holds."""
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+PLOTS = (
+    *("wins", "slices", "ranking", "safety", "probes", "margins", "reliability", "pairs", "best_of", "reward_probes"),
+    *("parted", "curves", "coverage", "ratings"),
+)
+"""Every plot that a page may have."""
+JUDGES_DRAWN = 6
+"""Judges whose win rates are drawn; the table has all."""
 
 
 def _package_text(name: str) -> str:
@@ -32,6 +39,7 @@ def _printable(value: Any) -> Any:
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", value) if type(value) is str else value
 
 
+@cache
 def environment() -> jinja2.Environment:
     """Return the templates' environment. Escaping does not depend on a file's name: it is always on."""
     made = jinja2.Environment(
@@ -53,32 +61,45 @@ def environment() -> jinja2.Environment:
         "policy": words.policy,
         "setting": words.setting,
         "listed": words.listed,
+        "plural": words.plural,
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
     }
-    made.globals |= {"is_number": words.is_number, "no_width": words.no_width, "shown": headlines.shown}
+    made.globals |= {
+        "is_number": words.is_number,
+        "no_width": words.no_width,
+        "cell": sheet.shown,
+        "relations": sheet.RELATIONS,
+        "figure_kinds": sheet.FIGURES,
+    }
     return made
 
 
-def render(files: RunFiles, summary: dict[str, Any], cases: list[Case], recipe: Recipe) -> str:
+def style() -> Markup:
+    return Markup(_package_text("report.css"))
+
+
+def render(
+    files: RunFiles, summary: dict[str, Any], tables: dict[str, sheet.Table], cases: Cases, recipe: Recipe
+) -> str:
     """Return the whole page."""
+    won = summary["win_rates"]
     return (
         environment()
         .get_template("report.html.j2")
         .render(
             content_policy=CONTENT_POLICY,
-            style=Markup(_package_text("report.css")),
+            style=style(),
             summary=summary,
-            headline=headlines.headline(summary),
+            tables=tables,
             plots=draw(files, summary),
             cases=cases,
             recipe=recipe,
-            paper_reward=paper.REWARD,
-            paper_wins=paper.WIN_RATES,
-            risk_levels=RISK_LEVELS,
-            rubric=files.rubric,
-            names={p["key"]: p["name"] for p in summary["principles"]},
-            principle_keys=principle_keys(summary),
-            provenance=[provenance_row(name, m) for name, m in files.manifests.items()],
+            judge=wins.first_judge(won),
+            judge_relation=wins.relation(won, wins.first_judge(won) or "") if won else "",
+            reference=wins.reference(won) if won else "",
+            rubric=files.figure(layout.RUBRIC),
+            criteria={c["key"]: c["name"] for c in (summary["risk"] or {}).get("criteria", [])},
+            manifests=files.manifests,
             wall_seconds=sum(m.wall_seconds for m in files.manifests.values()),
             peak=max((m.peak_rss_bytes for m in files.manifests.values()), default=0),
         )
@@ -87,21 +108,31 @@ def render(files: RunFiles, summary: dict[str, Any], cases: list[Case], recipe: 
 
 def draw(files: RunFiles, summary: dict[str, Any]) -> dict[str, Any]:
     """Return every plot that the run has figures for, by name."""
-    drawn: dict[str, Any] = {}
-    wins, alignment = summary["win_rates"], summary["alignment"]
-    if wins is not None and wins["rates"]:
-        drawn["wins"] = plots.win_rate_plot(wins["rates"], wins["reference"])
-        keys = principle_keys(summary)
-        if keys:
-            drawn["principles"] = {
-                s: plots.principle_plot(wins["rates"], keys, s)
-                for s in dict.fromkeys(r["setting"] for r in wins["rates"])
-            }
-    margins = [row["reward_chosen"] - row["reward_rejected"] for row in files.scored]
-    margins = [m for m in margins if words.is_number(m)]
-    if margins:
-        drawn["margins"] = plots.margin_histogram(margins)
-        drawn["reliability"] = plots.reliability_plot(margins)
+    drawn: dict[str, Any] = dict.fromkeys(PLOTS)
+    won, risk = summary["win_rates"], summary["risk"]
+    if won is not None and won["rates"]:
+        drawn |= _win_plots(won, {p["key"]: p["name"] for p in summary["principles"]})
+    if risk and risk["criteria"] and risk["models"]:
+        of = risk["models"][0]["setting"]
+        first = plots.chosen_series([r["model"] for r in risk["models"] if r["setting"] == of], wins.subject(won))
+        some = [row for row in risk["models"] if row["setting"] == of and row["model"] in first and row["by_criterion"]]
+        if some:
+            drawn["safety"] = plots.safety_plot(some, risk["criteria"])
+    margins = numbers(files.scored, "reward_chosen") - numbers(files.scored, "reward_rejected")
+    known = [float(m) for m in margins if words.is_number(float(m))]
+    if known:
+        drawn["margins"] = plots.margin_histogram(known)
+        drawn["reliability"] = plots.reliability_plot(known)
+        drawn["pairs"] = {"n": len(known), "lost": len(margins) - len(known)}
+    if summary["best_of"]:
+        drawn["best_of"] = plots.best_of_plot(summary["best_of"])
+    if summary["probes"] and summary["probes"]["judges"]:
+        drawn["probes"] = plots.probe_plot("probes-judges", summary["probes"]["judges"][: plots.SERIES])
+    if summary["reward_probes"] and summary["reward_probes"]["families"]:
+        drawn["reward_probes"] = plots.probe_plot("probes-reward", [summary["reward_probes"]])
+    if summary["rounds"] and summary["rounds"]["rows"]:
+        drawn["parted"] = plots.parted_plot(summary["rounds"]["rows"])
+    alignment = summary["alignment"]
     if alignment is not None and alignment["curves"]:
         quantities = (
             ("reward", "Mean reward", "reward, logits"),
@@ -119,20 +150,32 @@ def draw(files: RunFiles, summary: dict[str, Any]) -> dict[str, Any]:
     return drawn
 
 
-def principle_keys(summary: dict[str, Any]) -> list[str]:
-    """Return the principles in the rubric's order, then any other that was judged."""
-    known = [p["key"] for p in summary["principles"]]
-    judged = [key for row in (summary["win_rates"] or {}).get("rates", []) for key in row["by_principle"]]
-    return list(dict.fromkeys(key for key in [*known, *judged] if key in judged))
-
-
-def provenance_row(name: str, manifest: Manifest) -> dict[str, Any]:
-    """Return how one artifact came to be."""
-    rows = {file: entry.rows for file, entry in manifest.files.items() if entry.rows is not None}
-    return {
-        "step": name,
-        "manifest": manifest,
-        "digest": manifest.digest,
-        # The copies in other layouts (pair/released, pair/trl) hold the same rows again.
-        "rows": {file: n for file, n in rows.items() if "/" not in file},
+def _win_plots(won: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    judges = list(dict.fromkeys(row["judge"] for row in wins.rates(won)))
+    drawn: dict[str, Any] = {
+        "wins": [
+            {
+                "judge": judge,
+                "relation": wins.relation(won, judge),
+                "svg": plots.win_rate_plot(wins.rates(won, judge), won["reference"], place),
+            }
+            for place, judge in enumerate(judges[:JUDGES_DRAWN])
+        ],
+        "slices": [],
     }
+    judge = wins.first_judge(won)
+    for key, title in wins.SLICES.items():
+        for of in dict.fromkeys(row["setting"] for row in wins.rates(won, judge)):
+            rows = wins.rates(won, judge, of)
+            first = plots.chosen_series([row["model"] for row in rows], wins.subject(won))
+            rows = [row for row in rows if row["model"] in first]
+            values = wins.ordered(key, {v for row in rows for v in row["by"].get(key) or {}}, names)
+            if 1 < len(values) <= wins.DRAWN and key != "topic":
+                drawing = plots.slice_plot(rows, key, values, names if key == "principle" else {})
+                drawn["slices"].append({"key": key, "title": title, "setting": of, "svg": drawing})
+    blocks = [block for block in won.get("ranking", []) if block["judge"] == judge and block["ranks"]]
+    drawn["ranking"] = [
+        {"setting": block["setting"], "svg": plots.ranking_plot(block["ranks"], place)}
+        for place, block in enumerate(blocks)
+    ]
+    return drawn

@@ -5,45 +5,45 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
+
+import pyarrow as pa
 
 from psychocounsel import layout
 from psychocounsel.artifacts import Manifest, read_manifest
 from psychocounsel.errors import ArtifactError
-from psychocounsel.records import ClientSpeech, Comparison, Dropped, PreferencePair, Rating, Response
+from psychocounsel.report.columns import columns
 from psychocounsel.report.words import plain
-from psychocounsel.tables import read_records
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-R = TypeVar("R", bound="DataclassInstance")
 RULE_BASED = ("simulated/", "offline/")
 """Specs that begin so are rules in this package, not people or language models."""
+_SPEECHES = ("id", "split", "topic", "risk", "screened", "stage", "earlier")
+_SCORED = ("speech_id", "reward_chosen", "reward_rejected")
 
 
 @dataclass(frozen=True, slots=True)
 class RunFiles:
-    """A run's files as they lie there."""
+    """A run's files as they lie there: figures whole, rows as columns; None for what was not made."""
 
+    run: Path
     manifests: dict[str, Manifest]
     """Step to manifest, in data order."""
-    speeches: list[ClientSpeech]
-    dropped: list[Dropped]
-    responses: list[Response]
-    ratings: list[Rating]
-    pairs: list[PreferencePair]
-    scored: list[dict[str, Any]]
+    speeches: pa.Table | None
+    dropped: pa.Table | None
+    responses: pa.Table | None
+    ratings: pa.Table | None
+    pairs: pa.Table | None
+    scored: pa.Table | None
     """Test pairs with their rewards (the reward stage's ScoredPair)."""
-    answers: list[dict[str, Any]]
-    """Answers to the test speeches (the evaluate stage's Answer)."""
-    comparisons: list[Comparison]
-    reward: dict[str, Any] | None
-    curves: dict[str, Any] | None
-    win_rates: dict[str, Any] | None
-    rubric: dict[str, Any] | None
-    topics: list[dict[str, Any]]
-    """Coverage of the topics: coarse, fine and n, a row each of the 42; empty where it was not counted."""
+    answers: pa.Table | None
+    """Who answered what in which setting, without the texts (the evaluate stage's Answer)."""
+    verdicts: pa.Table | None
+    """Judge and error of every comparison."""
+    figures: dict[str, dict[str, Any] | None]
+    """JSON file of the run, as `layout` names it, to its content."""
+
+    def figure(self, name: str) -> dict[str, Any] | None:
+        return self.figures[name]
 
     @property
     def simulated(self) -> bool:
@@ -60,6 +60,13 @@ class RunFiles:
         ]
 
 
+FIGURES = (
+    *(layout.REWARD_METRICS, layout.REWARD_PROBES, layout.CURVES, layout.RUBRIC, layout.TOPICS),
+    *(layout.WIN_RATES, layout.RISK_SLICE, layout.ROUNDS, layout.JUDGE_PROBES),
+)
+ABLATIONS = "ablations/table.json"
+
+
 def step_names(rounds: int) -> list[str]:
     """Return the steps that a report tells of, in data order."""
     return [
@@ -72,43 +79,35 @@ def step_names(rounds: int) -> list[str]:
 def read_run(run: Path, rounds: int) -> RunFiles:
     """Read a run. Rounds beyond `rounds` are left from another recipe and are not looked at."""
     found = {name: read_manifest(run / name) for name in step_names(rounds)}
+    figures = {name: read_figures(run / name) for name in (*FIGURES, ABLATIONS)}
+    refuse_earlier_form(run, figures[layout.WIN_RATES])
     return RunFiles(
+        run=run,
         manifests={name: manifest for name, manifest in found.items() if manifest is not None},
-        speeches=_records(run / layout.SPEECHES, ClientSpeech),
-        dropped=_records(run / layout.DROPPED, Dropped),
-        responses=_records(run / layout.RESPONSES, Response),
-        ratings=_records(run / layout.RATINGS, Rating),
-        pairs=_records(run / layout.PAIRS, PreferencePair),
-        scored=_rows(run / layout.REWARD_TEST),
-        answers=_rows(run / layout.ANSWERS),
-        comparisons=_records(run / layout.COMPARISONS, Comparison),
-        reward=_json(run / layout.REWARD_METRICS),
-        curves=_json(run / layout.CURVES),
-        win_rates=_json(run / layout.WIN_RATES),
-        rubric=_json(run / layout.RUBRIC),
-        topics=(_json(run / layout.TOPICS) or {}).get("coverage", []),
+        speeches=columns(run / layout.SPEECHES, _SPEECHES),
+        dropped=columns(run / layout.DROPPED, ("reason",)),
+        responses=columns(run / layout.RESPONSES, ("id", "model", "error", "text")),
+        ratings=columns(run / layout.RATINGS, ("response_id", "error", "overall", "scores")),
+        pairs=columns(run / layout.PAIRS, ("split", "gap", "chosen_scores", "rejected_scores")),
+        scored=columns(run / layout.REWARD_TEST, _SCORED),
+        answers=columns(run / layout.ANSWERS, ("speech_id", "setting", "model", "error")),
+        verdicts=columns(run / layout.COMPARISONS, ("judge", "error")),
+        figures=figures,
     )
 
 
-def _records(path: Path, record: type[R]) -> list[R]:
-    return read_records(path, record) if path.is_file() else []
+def refuse_earlier_form(run: Path, wins: dict[str, Any] | None) -> None:
+    """Raise ArtifactError where the win rates are of a form that this version does not write."""
+    missing = [] if wins is None else [key for key in ("judges", "models", "rates", "reference") if key not in wins]
+    if missing:
+        raise ArtifactError(
+            f"{run / layout.WIN_RATES} has no {', '.join(missing)}: another version of this package wrote it. Run the "
+            "recipe again; what has not changed is kept."
+        )
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    """Read a stage's own record, whose class this stage must not import."""
-    if not path.is_file():
-        return []
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist(maps_as_pydicts="strict")
-    except pa.ArrowInvalid as error:
-        raise ArtifactError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
-    return rows
-
-
-def _json(path: Path) -> dict[str, Any] | None:
+def read_figures(path: Path) -> dict[str, Any] | None:
+    """Return a JSON file, with null for what is no finite number; None where there is no file."""
     if not path.is_file():
         return None
     try:

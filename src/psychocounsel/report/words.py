@@ -8,6 +8,7 @@ from typing import Any
 
 ABSENT = "–"
 MINUS = "\N{MINUS SIGN}"
+PC = "\N{NO-BREAK SPACE}%"
 POLICY_NAMES = {"base": "base", "dpo": "+DPO", "dpo-iter": "+DPO-Iter", "reference": "reference"}
 SETTING_NAMES = {"free": "no length limit", "length-constrained": "length-constrained"}
 
@@ -58,6 +59,17 @@ def signed(value: Any, digits: int = 1) -> str:
         return ABSENT
     shown = number(value, digits)
     return shown if shown.startswith(MINUS) else f"+{shown}"
+
+
+def p_value(value: Any) -> str:
+    """Return a p-value to three decimals, or that it is less than the last of them can tell."""
+    return "< 0.001" if is_number(value) and value < 0.001 else number(value, 3)
+
+
+def measured(figure: dict[str, Any], of: str, of_many: str = "", scale: float = 100, digits: int = 1) -> str:
+    """Return interval and n of a figure, in brackets, for a sentence."""
+    ends = f"95{PC} interval {interval(figure, scale, digits)}" if has_interval(figure) else "no interval"
+    return f"({ends}; n = {plural(figure['n'], of, of_many)})"
 
 
 def duration(seconds: Any) -> str:

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from psychocounsel.errors import TooLittleDataError
-from psychocounsel.metrics import Figure
 from psychocounsel.records import content_seed
+from psychocounsel.statistics.intervals import Figure, Resampling, ends
 
 Array = NDArray[np.float64]
 APART = 4.0
@@ -96,12 +96,10 @@ def figures(predicted: Predicted, keys: Sequence[str], weights: Array, resamples
     names, place = np.unique(predicted.groups, return_inverse=True)
 
     def figure(statistic: Callable[[Array], float]) -> dict[str, Any]:
-        rng = np.random.default_rng(seed)
-        ones = np.ones(len(place))
-        draws = [np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names)) for _ in range(resamples)]
-        values = [statistic(draw[place].astype(float)) for draw in draws]
-        low, high = np.nanpercentile(values, [2.5, 97.5])
-        return Figure(statistic(ones), float(low), float(high), len(place), len(names)).as_dict()
+        blocks = Resampling(len(names), resamples, seed).counts()
+        values = np.array([statistic(draw[place]) for block in blocks for draw in block])
+        low, high = ends(values, len(names))
+        return Figure(statistic(np.ones(len(place))), float(low), float(high), len(place), len(names)).as_dict()
 
     found: dict[str, Any] = {
         "ranking": figure(Ranking(totals, scores, predicted.folds, 1e-6)),

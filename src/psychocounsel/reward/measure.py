@@ -9,16 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from psychocounsel.metrics import (
-    Figure,
-    bootstrap,
-    pair_accuracy,
-    pair_auc,
-    pair_brier,
-    pair_ece,
-    spearman,
-)
+from psychocounsel.errors import TooLittleDataError
 from psychocounsel.records import RISK_LEVELS, PreferencePair
+from psychocounsel.statistics import pairs as measures
+from psychocounsel.statistics.intervals import Figure, Moments
 
 GAPS = ((0.0, 0.5), (0.5, 1.0), (1.0, 2.0), (2.0, 4.01))
 """Bands of the preference-score gap, lower end included."""
@@ -83,10 +77,9 @@ def scored_pair(pair: PreferencePair, chosen: float, rejected: float) -> ScoredP
 def measure(pairs: Sequence[ScoredPair], resamples: int, seed: int) -> Measured:
     """Return every figure with n and interval. Raises TooLittleDataError where there is no pair."""
 
-    def figure(some: Sequence[ScoredPair], statistic: Callable[[Any], float] = pair_accuracy) -> Figure:
-        return bootstrap(
-            [p.margin for p in some], [p.speech_id for p in some], statistic, resamples=resamples, seed=seed
-        )
+    def figure(some: Sequence[ScoredPair], statistic: Callable[[Any], Moments] = measures.accuracy) -> Figure:
+        clusters = [p.speech_id for p in some]
+        return statistic([p.margin for p in some]).figure(clusters, resamples=resamples, seed=seed)
 
     topics: dict[str, list[ScoredPair]] = defaultdict(list)
     for pair in pairs:
@@ -94,9 +87,14 @@ def measure(pairs: Sequence[ScoredPair], resamples: int, seed: int) -> Measured:
     keys = list(pairs[0].principle_gaps) if pairs else []
     principles = {k: [p for p in pairs if p.principle_gaps.get(k, 0) > 0] for k in keys}
     gaps = {f"{low:g} to {min(high, 4):g}": [p for p in pairs if low <= p.gap < high] for low, high in GAPS}
-    metrics = {"accuracy": pair_accuracy, "auc": pair_auc, "ece": pair_ece, "brier": pair_brier}
+    auc = measures.auc_figure([p.margin for p in pairs], [p.speech_id for p in pairs], resamples=resamples, seed=seed)
     return Measured(
-        overall={name: figure(pairs, statistic) for name, statistic in metrics.items()},
+        overall={
+            "accuracy": figure(pairs),
+            "auc": auc,
+            "ece": figure(pairs, measures.ece),
+            "brier": figure(pairs, measures.brier),
+        },
         by_principle={k: figure(some) for k, some in principles.items() if some},
         by_topic={t: figure(some) for t, some in sorted(topics.items())},
         by_risk={level: figure(some) for level in RISK_LEVELS if (some := [p for p in pairs if p.risk == level])},
@@ -109,4 +107,25 @@ def _length(pairs: Sequence[ScoredPair]) -> dict[str, float]:
     rewards = [r for p in pairs for r in (p.reward_chosen, p.reward_rejected)]
     words = [w for p in pairs for w in (p.words_chosen, p.words_rejected)]
     longer = np.array([p.words_chosen - p.words_rejected for p in pairs], dtype=float)
-    return {"spearman_reward_words": spearman(rewards, words), "longer_is_chosen": pair_accuracy(longer)}
+    return {
+        "spearman_reward_words": measures.spearman(rewards, words),
+        "longer_is_chosen": measures.accuracy(longer).value,
+    }
+
+
+def calibrated(test: Sequence[ScoredPair], dev: Sequence[ScoredPair], resamples: int, seed: int) -> dict[str, Any]:
+    """Return the temperature that the dev pairs ask for, and the calibration of the test pairs' margins under it.
+
+    Scaling moves no accuracy and no AUC. Where no temperature exists, `refused` says why.
+    """
+    try:
+        scale = measures.temperature([p.margin for p in dev])
+    except TooLittleDataError as error:
+        return {"refused": str(error)}
+    margins, clusters = [p.margin / scale for p in test], [p.speech_id for p in test]
+    statistics = {"ece": measures.ece, "brier": measures.brier, "log_loss": measures.log_loss}
+    figures = {
+        name: statistic(margins).figure(clusters, resamples=resamples, seed=seed).as_dict()
+        for name, statistic in statistics.items()
+    }
+    return {"value": scale, "dev_pairs": len(dev)} | figures

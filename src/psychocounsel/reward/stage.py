@@ -11,15 +11,16 @@ from psychocounsel.errors import TooLittleDataError
 from psychocounsel.models import runtime
 from psychocounsel.models.encoding import Limits, encode_pairs
 from psychocounsel.principles import Rubric
+from psychocounsel.probes import probe_scorer
 from psychocounsel.progress import Tick
 from psychocounsel.recipe import Recipe
 from psychocounsel.records import ClientSpeech, PreferencePair, Rating, Response, content_seed
-from psychocounsel.reward.measure import ScoredPair, measure, scored_pair
+from psychocounsel.reward.measure import ScoredPair, calibrated, measure, scored_pair
 from psychocounsel.tables import read_records, write_records
 
 
 def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
-    """Write `model/`, `test.parquet` (rewards of each test pair) and `metrics.json`.
+    """Write `model/`, `test.parquet` (rewards of each test pair), `metrics.json` and `probes.json`.
 
     From ratings alone there are no pairs: then it is `model/` and, with folds, `folds.json`.
     """
@@ -34,11 +35,31 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     pairs = read_records(run / layout.PAIRS, PreferencePair)
     step.counts = _train(step, run, recipe, pairs, tick)
     scorer = RewardModel(run / layout.REWARD_MODEL, max_prompt=recipe.base.max_prompt)
-    test = score_pairs(scorer, [p for p in pairs if p.split == "test"])
+    test, dev = (score_pairs(scorer, [p for p in pairs if p.split == split]) for split in ("test", "dev"))
     write_records(run / layout.REWARD_TEST, ScoredPair, test)
-    measured = measure(test, recipe.bootstrap, content_seed("reward bootstrap", recipe.seed))
-    write_json(run / layout.REWARD_METRICS, measured.as_dict())
+    seed = content_seed("reward bootstrap", recipe.seed)
+    measured = measure(test, recipe.bootstrap, seed)
+    found = {
+        "temperature": calibrated(test, dev, recipe.bootstrap, seed),
+        "others": _others(recipe, [p for p in pairs if p.split == "test"], seed),
+    }
+    write_json(run / layout.REWARD_METRICS, measured.as_dict() | found)
+    simulated = any(parent.simulated for parent in step.parents.values())
+    write_json(run / layout.REWARD_PROBES, probe_scorer(scorer, tick, simulated=simulated))
     step.counts |= {name: figure.as_dict() for name, figure in measured.overall.items()}
+
+
+def _others(recipe: Recipe, test: list[PreferencePair], seed: int) -> list[dict[str, Any]]:
+    """Measure other reward models on the same test pairs, one in memory at a time."""
+    from psychocounsel.reward.external import open_reward_model
+
+    rows = []
+    for name, spec in recipe.reward.beside.items():
+        scored = score_pairs(open_reward_model(spec, recipe.base.max_prompt + recipe.base.max_response), test)
+        figures = measure(scored, recipe.bootstrap, seed).overall
+        rows.append({"name": name, "spec": spec, "overall": {key: each.as_dict() for key, each in figures.items()}})
+        runtime.give_back_memory()
+    return rows
 
 
 def score_pairs(scorer: Any, pairs: list[PreferencePair]) -> list[ScoredPair]:

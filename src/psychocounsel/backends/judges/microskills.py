@@ -9,10 +9,13 @@ EPITOME (Sharma et al. 2020), MISC 2.5 (Houck et al. 2010), WHO mhGAP 2.0. Share
 
 from __future__ import annotations
 
+from collections import Counter
+
 from psychocounsel.backends.judges.coding import ADVICE, EMPTY_TALK, HOSTILE, QUESTIONS, REFLECTIONS, Coded, Unit, coded
-from psychocounsel.backends.judges.common import NEGATIVE, ClientText, Graded, RubricJudge
+from psychocounsel.backends.judges.common import NEGATIVE, ClientText, Graded, RubricJudge, read_client
 from psychocounsel.backends.judges.readiness import UNCLEAR, readiness
-from psychocounsel.backends.judges.text import Read, ramp
+from psychocounsel.backends.judges.text import Read, ramp, read
+from psychocounsel.records import Conversation
 
 _NAMES = {
     "reflect_complex": "a reflection that adds meaning",
@@ -49,6 +52,17 @@ _NAMES = {
     "safety_q": "a question about safety",
     "minimal": "a minimal encourager",
 }
+_BEHAVIOURS = {
+    **dict.fromkeys(REFLECTIONS, "reflection"),
+    **dict.fromkeys(("open", "open_stock", "why", "closed", "permission", "safety_q"), "question"),
+    **dict.fromkeys((*ADVICE, "inform", "refer", "crisis_help", "diagnose", "medical", "harm"), "therapist_input"),
+}
+"""Codes to AnnoMI's main behaviours (Wu et al. 2022: input is information, advice, options, negotiation); any other is
+`other`. Written from the definitions on both sides before any figure: advice put as a question is input, as MISC codes
+what a question does."""
+_UNDERSTANDS = dict.fromkeys((*REFLECTIONS, "disclose"), 2) | {"validate": 1}
+_WARM = dict.fromkeys(("sympathy", "presence", "platitude", "promise", "affirm"), 1)
+_ASKS = ("open", "open_stock", "why", "closed", "permission", "safety_q")
 
 
 def _say(unit: Unit) -> str:
@@ -81,6 +95,39 @@ class MicroskillsJudge(RubricJudge):
                 if graded[key].value > 1.4:
                     graded[key] = Graded(1.4, f"Whatever else is said, it holds {_NAMES[worst.code]}.")
         return graded
+
+    def behaviour(self, conversation: Conversation, response: str) -> str:
+        """Name an utterance's main behaviour in AnnoMI's terms: `reflection`, `question`, `therapist_input`, `other`.
+
+        The one of the first three that takes most words, of equals the earlier; `other` where there is none of them.
+        """
+        found = read(response)
+        if found.fault or not found.sentences:
+            return "other"
+        words: Counter[str] = Counter()
+        for unit in coded(found, read_client(conversation)).units:
+            if unit.code in _BEHAVIOURS:
+                words[_BEHAVIOURS[unit.code]] += len(unit.tokens)
+        return words.most_common(1)[0][0] if words else "other"
+
+    def mechanisms(self, conversation: Conversation, response: str) -> dict[str, int]:
+        """Name the level of each of EPITOME's mechanisms, 0 to 2: the highest that any of its units reaches.
+
+        From the codes by Sharma et al. (2020): a reaction is weak where warmth is shown and strong where the
+        feeling is named; an interpretation is weak where understanding is said, strong where what is understood, or a
+        like experience of one's own; an exploration is weak where it would fit anybody, strong where it names something
+        of the seeker's.
+        """
+        found = read(response)
+        levels = {"emotional_reactions": 0, "interpretations": 0, "explorations": 0}
+        if found.fault or not found.sentences:
+            return levels
+        for unit in coded(found, read_client(conversation)).units:
+            reaction = _WARM.get(unit.code, 0) + (unit.code == "sympathy" and bool(unit.kinds))
+            exploration = (unit.code in _ASKS) + (unit.code in _ASKS and bool(unit.taken or unit.kinds))
+            reached = (reaction, _UNDERSTANDS.get(unit.code, 0), exploration)
+            levels = {key: max(level, new) for (key, level), new in zip(levels.items(), reached, strict=True)}
+        return levels
 
 
 def _understanding(unit: Unit, client: ClientText) -> float:

@@ -9,9 +9,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from psychocounsel.collect.files import FileRow, named, read_rows
 from psychocounsel.collect.sources.row import Gather, SourceResponse, SourceRow
 from psychocounsel.errors import InputError
+from psychocounsel.files import FileRow, named, read_rows
 from psychocounsel.records import Conversation, Turn
 
 _SPEECH = ("text", "earlier", "topic", "subtopic", "stage", "risk", "id", "group")

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from psychocounsel.collect.files import FileRow
 from psychocounsel.collect.sources.columns import mapped
 from psychocounsel.collect.sources.row import SourceRow, options
 from psychocounsel.errors import InputError
+from psychocounsel.files import FileRow
 
 _BUILDERS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".arrow": "arrow"}
 

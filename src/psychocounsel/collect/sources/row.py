@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from psychocounsel.collect.files import ENDINGS, named, read_rows
 from psychocounsel.errors import InputError
+from psychocounsel.files import ENDINGS, named, read_rows
 from psychocounsel.records import Conversation, content_id
 
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)

@@ -1,0 +1,62 @@
+"""Who made a model: judges of the family that labelled, or wrote, share its tastes, whatever their names."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+Relation = Literal["labelled", "family", "independent"]
+"""A judge to the data: it labelled it, its family did, or neither."""
+
+RULES = "rules of this package"
+_MAKERS = (
+    (r"\b(gpt|chatgpt|o[134](-mini|-pro)?|text-davinci)\b", "OpenAI"),
+    (r"claude", "Anthropic"),
+    (r"gemini|gemma|palm", "Google"),
+    (r"llama|vicuna|alpaca|psych8k|tulu|hermes", "Meta Llama"),
+    (r"mistral|mixtral|ministral|zephyr", "Mistral"),
+    (r"qwen|qwq", "Qwen"),
+    (r"deepseek", "DeepSeek"),
+    (r"\bphi\b", "Microsoft Phi"),
+    (r"command-r|cohere|aya", "Cohere"),
+    (r"grok", "xAI"),
+    (r"glm|chatglm", "GLM"),
+    (r"\byi\b", "Yi"),
+    (r"internlm", "InternLM"),
+    (r"olmo", "OLMo"),
+)
+
+
+def family_of(spec: str) -> str:
+    """Return who made what a spec names, as far as its name or its folder's `config.json` says; else the name itself.
+
+    Both offline judges, and all simulated counsellors, are `rules of this package`: one group of people wrote them.
+    """
+    kind, _, name = spec.partition("/")
+    if kind in ("offline", "simulated"):
+        return RULES
+    config = Path(name) / "config.json"
+    if kind in ("transformers", "vllm") and config.is_file():
+        try:
+            made_of = json.loads(config.read_text("utf-8"))
+        except (OSError, ValueError):
+            made_of = {}
+        # A small Llama made here has Llama's layers and nothing of its weights; only a named origin tells.
+        name = str(made_of.get("_name_or_path") or name)
+    words = re.sub(r"[_/.:\d]+", " ", (name or spec).lower().replace("-", " - "))
+    plain = (name or spec).lower()
+    for pattern, maker in _MAKERS:
+        if re.search(pattern, plain) or re.search(pattern, words):
+            return maker
+    return name or spec
+
+
+def relation(judge: str, labellers: Iterable[str]) -> Relation:
+    """Return how a judge stands to those that labelled the data."""
+    labellers = list(labellers)
+    if judge in labellers:
+        return "labelled"
+    return "family" if family_of(judge) in {family_of(labeller) for labeller in labellers} else "independent"

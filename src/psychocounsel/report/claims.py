@@ -1,0 +1,387 @@
+"""What can be claimed from a run, what cannot, and what must be told before any figure. Pure: no files.
+
+A claim is made only where an interval, or a corrected test, bears it, by a judge that stands apart from the labels;
+what weakens it is told first. A failure at risk is told first of all, whatever the win rate.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from psychocounsel.report import wins
+from psychocounsel.report.words import (
+    PC,
+    has_interval,
+    is_number,
+    listed,
+    measured,
+    number,
+    p_value,
+    percent,
+    plural,
+    policy,
+    setting,
+    signed,
+)
+
+Kind = Literal["first", "can", "cannot"]
+FEW = 30
+"""Speeches under which it is told first that there are few."""
+LOST = 0.05
+"""Share of speeches without a verdict above which it is told first."""
+SINGLE = 0.8
+"""Share of single-turn speeches above which nothing is claimed about conversations."""
+ALPHA = 0.05
+SAFETY = ("unsafe at risk", "medical advice")
+"""Findings that are headlines whatever the win rate."""
+LIMITS = {"free": "with no length limit", "length-constrained": "within the length limit"}
+TOLD = 3
+"""Cases of one fault, or models, that the first screen names; the tables have all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One sentence of the first screen."""
+
+    kind: Kind
+    """`first`: to be told before any figure; `can` be claimed; `cannot` be claimed."""
+    says: str
+    """What it is about, in a few words."""
+    why: str
+    """The figures that bear it, each with n and interval."""
+    grave: bool = False
+    """Whether it is a headline: about clients in danger."""
+
+
+def claims(summary: dict[str, Any]) -> list[Claim]:
+    """Return every claim, in the order in which it is told."""
+    won = summary["win_rates"]
+    found = [
+        *_safety(summary["risk"], won, summary["simulated"]),
+        *_simulated(summary),
+        *_findings(summary),
+        *_judges(won),
+        *_counts(won),
+        *_win_rates(summary),
+        *_tests(won),
+        *_reward(summary["reward"], summary["simulated"]),
+        *_always(summary),
+    ]
+    order: tuple[Kind, ...] = ("first", "can", "cannot")
+    return sorted(found, key=lambda claim: (order.index(claim.kind), not claim.grave))
+
+
+def _share(figure: dict[str, Any], of: str = "speech", of_many: str = "speeches") -> str:
+    """Return a share in per cent with its interval and n."""
+    return f"{percent(figure['value'])}{PC} {measured(figure, of, of_many)}"
+
+
+def all_findings(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the findings of every part, those about safety first, none twice."""
+    parts = ("risk", "win_rates", "rounds", "probes", "reward", "reward_probes")
+    found: list[dict[str, Any]] = []
+    for part in parts:
+        content = summary.get(part) or {}
+        inner = [probe for probe in content.get("judges", []) if isinstance(probe, dict)] if part == "probes" else []
+        for finding in [*content.get("findings", []), *(f for probe in inner for f in probe.get("findings", []))]:
+            if not any((f["name"], f["who"]) == (finding["name"], finding["who"]) for f in found):
+                found.append(finding)
+    return sorted(found, key=lambda finding: finding["name"] not in SAFETY)
+
+
+def _findings(summary: dict[str, Any]) -> list[Claim]:
+    """Tell each named fault once, of everybody who has it. What fails at risk is told by the slice itself."""
+    by_name: dict[str, list[dict[str, Any]]] = {}
+    told_by_slice = {row["model"] for row in (summary["risk"] or {}).get("models", []) if row["failed"]}
+    for finding in all_findings(summary):
+        if finding["name"] != SAFETY[0] or finding["who"] not in told_by_slice:
+            by_name.setdefault(finding["name"], []).append(finding)
+    found = []
+    for name, some in by_name.items():
+        said = [_with_figure(f["says"], f["figure"]) for f in some[:TOLD]]
+        if len(some) > TOLD:
+            said.append(f"{len(some) - TOLD} more are in the table of findings.")
+        who = listed(list(dict.fromkeys(policy(f["who"]) for f in some)))
+        found.append(Claim("first", f"{name[:1].upper()}{name[1:]}: {who}.", " ".join(said), name in SAFETY))
+    return found
+
+
+def _with_figure(says: str, figure: dict[str, Any] | None) -> str:
+    """Add interval and n to a finding's sentence, where it does not give them itself."""
+    text = says.strip()
+    text += "" if text.endswith((".", "!", "?")) else "."
+    if not figure or not is_number(figure.get("value")) or _has_figure(text, figure["n"]):
+        return text
+    return f"{text} The figure: {number(figure['value'], 3)} {measured(figure, 'item', scale=1, digits=3)}."
+
+
+def _has_figure(text: str, n: int) -> bool:
+    """Say whether a sentence gives an interval, as `(52 to 81)` or `52–81`, and the n of what it tells of."""
+    return bool(re.search(rf"\b{n:,}\b", text) and re.search(r"\d %?( ?to ?|–|-)[\d\N{MINUS SIGN}]", text))
+
+
+def _safety(risk: dict[str, Any] | None, won: dict[str, Any] | None, simulated: bool) -> list[Claim]:
+    if not risk or not risk["speeches"]:
+        if won is None:
+            return []
+        why = "No response to a client at elevated or imminent risk was judged in this run."
+        return [Claim("cannot", "That any model is safe for a client at risk.", why, True)]
+    first, reference = wins.subject(won), won["reference"] if won else "reference"
+    rows = sorted(risk["models"], key=lambda row: row["model"] != first)
+    found = []
+    failed = [row for row in rows if row["failed"] and row["passed"] and row["model"] != reference]
+    other = [row for row in rows if row["failed"] and row["passed"] and row["model"] == reference]
+    if failed:
+        said = [f"{_who(row)} failed {row['failed']:,} of {plural(row['judged'], 'response')}" for row in failed[:TOLD]]
+        share = _share(failed[0]["passed"], "response", "responses")
+        more = " The table has the others." if len(failed) > TOLD else ""
+        why = (
+            f"{listed(said)}.{more} {_who(failed[0])} met every criterion that applies in {share}. "
+            f"{_worst(failed[0], risk)}"
+        )
+        models = listed(list(dict.fromkeys(policy(row["model"]) for row in failed)))
+        found.append(Claim("first", f"Unsafe at risk: {models}.", why.strip(), True))
+    if other:
+        said = [
+            f"{row['failed']:,} of {plural(row['judged'], 'response')}, {setting(row['setting'])}: every criterion was "
+            f"met in {_share(row['passed'], 'response', 'responses')}"
+            for row in other
+        ]
+        found.append(Claim("first", "The reference fails at risk too.", f"It failed {listed(said)}."))
+    lost = [row for row in rows if row["asked"] - row["judged"] > LOST * row["asked"]]
+    if lost:
+        said = [f"{_who(row)}: {row['asked'] - row['judged']:,} of {row['asked']:,}" for row in lost[:TOLD]]
+        why = f"These responses got no verdict. {listed(said)}."
+        found.append(Claim("first", "Responses to clients at risk were not judged throughout.", why, True))
+    failing = {row["model"] for row in (*failed, *other)} | {row["model"] for row in lost}
+    passed = [row for row in rows if row["passed"] and row["model"] not in failing]
+    if passed:
+        said = [f"{_who(row)} in {_share(row['passed'], 'response', 'responses')}" for row in passed[:TOLD]]
+        more = " The table has the others." if len(passed) > TOLD else ""
+        models = listed(list(dict.fromkeys(policy(row["model"]) for row in passed)))
+        why = f"{risk['judge']} found every criterion that applies met: {listed(said)}.{more}"
+        says = f"{_lead(simulated)}no response of {models} to a client at risk was seen to fail."
+        found.append(Claim("can", says[:1].upper() + says[1:], why))
+    why = (
+        "The slice asks for a handful of signs that a response must show. Meeting them is not safety, and the judge is "
+        f"a program ({risk['judge']})."
+    )
+    return [*found, Claim("cannot", "That any model is safe for a client at risk.", why, True)]
+
+
+def _who(row: dict[str, Any]) -> str:
+    return f"{policy(row['model'])} ({setting(row['setting'])})"
+
+
+def _worst(row: dict[str, Any], risk: dict[str, Any]) -> str:
+    names = {c["key"]: c["name"] for c in risk["criteria"]}
+    known = {k: f for k, f in (row["by_criterion"] or {}).items() if f and is_number(f["value"]) and f["value"] < 1}
+    if not known:
+        return ""
+    key = min(known, key=lambda k: (known[k]["value"], k))
+    return f"Least often met: {names.get(key, key)}, in {_share(known[key], 'response', 'responses')}."
+
+
+def _simulated(summary: dict[str, Any]) -> list[Claim]:
+    if not summary["simulated"]:
+        return []
+    made = listed(summary["stood_in_for"]) if summary["stood_in_for"] else "responses, ratings or verdicts"
+    why = f"Rules in this package stood in for people and language models: they made the {made}."
+    return [
+        Claim("first", "This run is simulated.", why + " The figures show that the parts work together, and no more."),
+        Claim("cannot", "Anything about real counselling, or about any language model.", "The run is simulated."),
+    ]
+
+
+def _judges(won: dict[str, Any] | None) -> list[Claim]:
+    if won is None or not won["rates"]:
+        return [Claim("cannot", "How any model compares with another.", "This run holds no evaluation.")]
+    judges = [judge for judge in won["judges"] if judge["spec"] != wins.PANEL]
+    if won["independent"]:
+        return []
+    of = {"labelled": "labelled the training data", "family": "is of a labeller's family"}
+    how = [f"{judge['spec']} {of.get(judge['relation'], 'is of the family of a judged model')}" for judge in judges]
+    why = f"{listed(how)}. A judge's liking for what it, or its kin, taught is no evidence of better counselling."
+    return [Claim("cannot", "That a judge apart from the labels and the models prefers any of them.", why)]
+
+
+def _counts(won: dict[str, Any] | None) -> list[Claim]:
+    if won is None:
+        return []
+    found = []
+    ns = [row["win_rate"]["n"] if row["win_rate"] else 0 for row in wins.rates(won)]
+    few = {n for n in ns if n < FEW}
+    if few:
+        why = (
+            f"Some win rates rest on {plural(min(few), 'speech', 'speeches')}: only a very large difference would show."
+        )
+        found.append(Claim("first", "There are few speeches.", why))
+    for row in wins.rates(won):
+        asked, lost = row["asked"], sum((row["lost"] or {}).values())
+        if lost > LOST * asked:
+            what = f"{lost:,} of {plural(asked, 'speech', 'speeches')}"
+            why = f"{row['judge']} gave no verdict on {what}, which are not in the figures."
+            found.append(Claim("first", f"Lost: {policy(row['model'])}, {setting(row['setting'])}.", why))
+    return found
+
+
+def _win_rates(summary: dict[str, Any]) -> list[Claim]:
+    won = summary["win_rates"]
+    if won is None or not won["rates"]:
+        return []
+    found: list[tuple[str, Claim]] = []
+    model = wins.subject(won)
+    told = {(f["name"], f["who"]) for f in all_findings(summary)}
+    judge = wins.first_judge(won)
+    for row in wins.rates(won, judge):
+        if row["model"] == model:
+            loves_length = ("length-loving judge", row["judge"]) in told
+            found.append((row["setting"], _one_rate(won, row, summary["simulated"], loves_length)))
+    return [*_merged(found), *_disagreeing(won, model)]
+
+
+def _merged(found: Iterable[tuple[str, Claim]]) -> list[Claim]:
+    """Put together what is claimed alike under several settings."""
+    groups: dict[tuple[Kind, str], list[tuple[str, Claim]]] = {}
+    for of, claim in found:
+        groups.setdefault((claim.kind, claim.says), []).append((of, claim))
+    merged = []
+    for (kind, says), some in groups.items():
+        lengths = LIMITS.get(some[0][0], setting(some[0][0])) if len(some) == 1 else "with and without a length limit"
+        why = " ".join(f"{setting(of).capitalize()}: {_inside(claim.why)}" for of, claim in some)
+        merged.append(Claim(kind, f"{says[:-1]}, {lengths}.", some[0][1].why if len(some) == 1 else why))
+    return merged
+
+
+def _inside(why: str) -> str:
+    """Return a sentence as it stands after a colon; a name that begins it keeps its letters."""
+    return why[:1].lower() + why[1:] if why.startswith(("Only ", "Paired ", "Judged ")) else why
+
+
+def _one_rate(won: dict[str, Any], row: dict[str, Any], simulated: bool, loves_length: bool) -> Claim:
+    figure, reference = row["win_rate"], wins.reference(won)
+    who = policy(row["model"])
+    better = f"{who} is preferred over {reference}."
+    if not has_interval(figure) or not is_number(figure["value"]):
+        what = f"{plural(figure['n'] if figure else 0, 'speech', 'speeches')}: there is no interval"
+        return Claim("cannot", f"Whether {who} is preferred over {reference}.", f"Judged on {what}.")
+    told = f"{row['judge']} prefers it in {_share(figure)}"
+    apart = wins.relation(won, row["judge"]) == "independent"
+    near = {"labelled": "which labelled the training data", "family": "which is of a labeller's family"}
+    by = near.get(wins.relation(won, row["judge"]), "")
+    if figure["low"] <= 0.5 <= figure["high"]:
+        return Claim("cannot", f"That {who} or {reference} is better.", f"{told}: 50{PC} lies within.")
+    if figure["high"] < 0.5:
+        return Claim("can", f"{_capital(_lead(simulated) + reference)} is preferred over {who}.", f"{told}.")
+    length, bears = _length_says(row, loves_length)
+    if not bears:
+        return Claim("cannot", f"That {who} is better for more than its length.", f"{told}. {length}")
+    if not apart and by:
+        return Claim("cannot", f"That {who} is better than {reference}.", f"{told}, {by}. {length}".strip())
+    return Claim("can", f"{_lead(simulated)}{better}", f"{told}. {length}".strip())
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:] if text.startswith("the ") else text
+
+
+def _lead(simulated: bool) -> str:
+    return "In this simulation, " if simulated else ""
+
+
+def _length_says(row: dict[str, Any], loves_length: bool) -> tuple[str, bool]:
+    """Return what the length control says of a rate above one half, and whether it bears a claim."""
+    figure = row["length_controlled"]
+    if not figure or not has_interval(figure):
+        note = f": {row['length_note'].rstrip('.')}" if row["length_note"] else ""
+        return f"There is no length-controlled rate{note}.", not loves_length
+    # It is fitted on single verdicts; the independent units are the speeches.
+    text = f"With both equally long it would be {_share(figure | {'n': figure['clusters']})}"
+    if figure["low"] > 0.5:
+        return f"{text}.", True
+    return f"{text}: what it wins by may be its length alone.", False
+
+
+def _disagreeing(won: dict[str, Any], model: str | None) -> list[Claim]:
+    found = []
+    for of in dict.fromkeys(row["setting"] for row in wins.rates(won)):
+        rows = [
+            row
+            for row in wins.rates(won, of=of)
+            if row["model"] == model and row["judge"] != wins.PANEL and has_interval(row["win_rate"])
+        ]
+        above = [row for row in rows if row["win_rate"]["low"] > 0.5]
+        other = [row for row in rows if row["win_rate"]["low"] <= 0.5]
+        if above and other:
+            told = [f"{row['judge']}: {_share(row['win_rate'])}" for row in (*above, *other)]
+            why = f"{listed(told)}."
+            found.append(Claim("first", f"The judges differ on {policy(model or '')}, {setting(of)}.", why))
+    return found
+
+
+def _tests(won: dict[str, Any] | None) -> list[Claim]:
+    """Tell of the subject's tests by the first judge: several more would bury the screen, and the table has them."""
+    if won is None:
+        return []
+    judge, model = wins.first_judge(won), wins.subject(won)
+    found: list[tuple[str, Claim]] = []
+    for test in won.get("tests", []):
+        if test["judge"] != judge or model not in (test["model"], test["other"]) or not is_number(test["p_holm"]):
+            continue
+        figure = test["difference"]
+        swap = test["model"] != model
+        one, two = (test["other"], test["model"]) if swap else (test["model"], test["other"])
+        value = -figure["value"] if swap else figure["value"]
+        low, high = (
+            (-figure["high"], -figure["low"]) if swap and has_interval(figure) else (figure["low"], figure["high"])
+        )
+        shown = figure | {"low": low, "high": high}
+        what = f"{signed(100 * value)} points {measured(shown, 'speech', 'speeches')}, corrected p {_p(test['p_holm'])}"
+        if test["p_holm"] >= ALPHA:
+            says = f"That {policy(one)} and {policy(two)} differ."
+            found.append((test["setting"], Claim("cannot", says, f"Paired by speech, by {judge}: {what}.")))
+        elif wins.relation(won, judge or "") == "independent":
+            says = f"{policy(one)} wins {'more' if value > 0 else 'less'} than {policy(two)}."
+            found.append((test["setting"], Claim("can", says, f"Paired by speech, by {judge}: {what}.")))
+        else:
+            says = f"That {policy(one)} is {'better' if value > 0 else 'worse'} than {policy(two)}."
+            near = {"labelled": "labelled the training data", "family": "is of a labeller's family"}
+            near_to = near.get(wins.relation(won, judge or ""), "stands to the labels in no known way")
+            found.append((test["setting"], Claim("cannot", says, f"Only by {judge}, which {near_to}: {what}.")))
+    return _merged(found)
+
+
+def _p(value: float) -> str:
+    shown = p_value(value)
+    return shown if shown.startswith("<") else f"= {shown}"
+
+
+def _reward(reward: dict[str, Any] | None, simulated: bool) -> list[Claim]:
+    figure = ((reward or {}).get("overall") or {}).get("accuracy")
+    if not reward or not figure or not is_number(figure["value"]):
+        return []
+    told = f"It puts the response that was rated higher first in {_share(figure, 'test pair', 'test pairs')}"
+    longer = reward["length"].get("longer_is_chosen")
+    if not has_interval(figure):
+        return [Claim("cannot", "How good the reward model is.", f"{told}.")]
+    if is_number(longer) and figure["low"] <= longer:
+        why = f"{told}; on the same pairs, always taking the longer one is right about as often."
+        return [Claim("cannot", "That the reward model knows more than length.", why)]
+    if figure["low"] <= 0.5:
+        return [Claim("cannot", "That the reward model is better than a coin.", f"{told}.")]
+    why = f"{told}. That is agreement with those labels, on pairs like those it learned from, and with nobody else."
+    return [Claim("can", _capital(f"{_lead(simulated)}the reward model has learned the labels."), why)]
+
+
+def _always(summary: dict[str, Any]) -> Iterable[Claim]:
+    test = summary["data"]["test"]
+    if test["n"] and test["single"] > SINGLE * test["n"]:
+        share = f"{percent(test['single'] / test['n'])}{PC} of {plural(test['n'], 'test speech', 'test speeches')}"
+        why = f"{share}, all there are, have no turn before them: a good answer depends on the moment in a dialogue."
+        yield Claim("cannot", "How any model does within a conversation.", why)
+    if summary["win_rates"] is not None:
+        why = "No client was counselled and no outcome was measured; no person judged these answers."
+        yield Claim("cannot", "That any of it helps a client, or that therapists would agree.", why)

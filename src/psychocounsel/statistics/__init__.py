@@ -1,0 +1,1 @@
+"""Figures with their n and their interval. A statistic over nothing refuses."""
