@@ -38,7 +38,10 @@ def main() -> None:
     for name, (short, asked, better) in REWARD_TARGETS.items():
         figure = first["reward"][name]
         line(f"reward {short}, n={figure['n']}", figure["value"], SIGNS[better], asked)
-    rates = {(r["setting"], r["model"]): 100 * r["win_rate"]["value"] for r in first["win_rates"]["rates"]}
+    wins = first["win_rates"]
+    judge = wins["judges"][0]["spec"]  # the one that took no part in labelling
+    own = [r for r in wins["rates"] if r["judge"] == judge]
+    rates = {(r["setting"], r["model"]): 100 * r["win_rate"]["value"] for r in own}
     for setting, asked in WIN_TARGETS.items():
         line(f"DPO-Iter win rate, {setting}, %", rates[setting, "dpo-iter"], ">=", 100 * asked, ".1f")
     for setting in ("free", "length-constrained"):

@@ -7,13 +7,34 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import calls, collect, epitome, gpu_training, quickstart, sampling, scoring, screens, topics, training
+from benchmarks import (
+    calls,
+    collect,
+    epitome,
+    evaluation,
+    gpu_training,
+    judges,
+    planted_faults,
+    quickstart,
+    risk_responses,
+    sampling,
+    scoring,
+    screens,
+    statistics,
+    topics,
+    training,
+)
 
 BENCHMARKS = {
     "collect": collect.main,
     "screens": screens.main,
     "topics": topics.main,
     "calls": calls.main,
+    "statistics": statistics.main,
+    "judges": judges.main,
+    "risk-responses": risk_responses.main,
+    "planted-faults": planted_faults.main,
+    "evaluation": evaluation.main,
     "training": training.main,
     "scoring": scoring.main,
     "sampling": sampling.main,

@@ -35,6 +35,7 @@ JUDGE_PROBES = "evaluate/probes.json"
 REWARD_PROBES = "reward/probes.json"
 DEVELOPMENT_ANSWERS = "development.parquet"
 REPORT = "report/report.html"
+ABLATIONS = "ablations/table.json"
 
 
 def round_step(number: int) -> str:

@@ -181,6 +181,8 @@ def section_of(recipe: Recipe, keys: tuple[str, ...]) -> dict[str, Any]:
             files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
             digests = [sha256_of(file) for file in files]
             resolved[f"{name} sha256"] = digests[0] if path.is_file() else content_id(*digests)
+    if "report" in keys and (table := recipe.output / layout.ABLATIONS).is_file():
+        resolved["ablations sha256"] = sha256_of(table)
     for name, spec in (resolved.get("evaluate.models") or {}).items():
         file = Path(spec.removeprefix("file/"))
         if spec.startswith("file/") and file.is_file():

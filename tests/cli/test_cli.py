@@ -37,7 +37,10 @@ def test_help_names_every_command_and_exit_code_within_80_columns():
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "plan", "show", "collect", "generate", "rate", "pair", "base", "reward", "align", "evaluate", "report"],
+    [
+        *("run", "plan", "show", "ablate", "publish", "collect", "generate", "rate", "pair", "base", "reward", "align"),
+        *("evaluate", "report"),
+    ],
 )
 def test_every_command_explains_itself(command):
     done = cli(command, "--help")

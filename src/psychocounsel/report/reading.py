@@ -64,7 +64,7 @@ FIGURES = (
     *(layout.REWARD_METRICS, layout.REWARD_PROBES, layout.CURVES, layout.RUBRIC, layout.TOPICS),
     *(layout.WIN_RATES, layout.RISK_SLICE, layout.ROUNDS, layout.JUDGE_PROBES),
 )
-ABLATIONS = "ablations/table.json"
+ABLATIONS = layout.ABLATIONS
 
 
 def step_names(rounds: int) -> list[str]:

@@ -44,7 +44,7 @@ class Measured:
     """Figures on the test pairs."""
 
     overall: dict[str, Figure]
-    """accuracy, auc, ece, brier."""
+    """accuracy, auc, ece, brier, log_loss."""
     by_principle: dict[str, Figure]
     """Accuracy on the pairs where the chosen one is rated higher on that principle."""
     by_topic: dict[str, Figure]
@@ -94,6 +94,7 @@ def measure(pairs: Sequence[ScoredPair], resamples: int, seed: int) -> Measured:
             "auc": auc,
             "ece": figure(pairs, measures.ece),
             "brier": figure(pairs, measures.brier),
+            "log_loss": figure(pairs, measures.log_loss),
         },
         by_principle={k: figure(some) for k, some in principles.items() if some},
         by_topic={t: figure(some) for t, some in sorted(topics.items())},

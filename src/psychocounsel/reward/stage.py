@@ -45,6 +45,7 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     }
     write_json(run / layout.REWARD_METRICS, measured.as_dict() | found)
     simulated = any(parent.simulated for parent in step.parents.values())
+    scorer.spec = "reward/model"  # in the file that is kept, the folder of this machine is nobody's business
     write_json(run / layout.REWARD_PROBES, probe_scorer(scorer, tick, simulated=simulated))
     step.counts |= {name: figure.as_dict() for name, figure in measured.overall.items()}
 
