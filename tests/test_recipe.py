@@ -13,7 +13,8 @@ RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
 def test_every_shipped_recipe_is_valid_and_begins_with_its_command(path):
     assert load_recipe(path).name == path.stem
-    assert path.read_text().startswith(f"# psychocounsel run recipes/{path.name}\n")
+    command = "ablate" if path.stem == "ablations" else "run"
+    assert path.read_text().startswith(f"# psychocounsel {command} recipes/{path.name}\n")
 
 
 def write(tmp_path: Path, text: str) -> Path:
