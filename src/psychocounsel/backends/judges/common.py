@@ -35,6 +35,8 @@ TIE_OVERALL, TIE_PRINCIPLE = 0.15, 0.3
 """Differences on the unrounded scale of 1 to 5 that count as no difference: one step on one principle of seven moves
 the overall score by 0.14, and about a third of a step on one principle is within what rules can tell apart."""
 
+KEPT = 4096
+"""Gradings kept, the latest ones."""
 EARLIER_TURNS = 12
 """Earlier turns that are read, newest kept."""
 
@@ -196,6 +198,8 @@ class RubricJudge(ABC):
                 f"judge {self.spec} has no rules for {', '.join(unknown)}; it knows {', '.join(PRINCIPLES)}. "
                 "Take these out of the rubric or name an LLM judge."
             )
+        # Pairwise judging in both orders meets the same answer six times and more.
+        self._kept = lru_cache(maxsize=KEPT)(self._grade_anew)
 
     @abstractmethod
     def _grade(self, client: ClientText, response: Read) -> dict[str, Graded]:
@@ -219,6 +223,9 @@ class RubricJudge(ABC):
 
     def grade(self, conversation: Conversation, response: str) -> dict[str, Graded]:
         """Return each principle's unrounded value in [1, 5] with its reason."""
+        return self._kept(conversation, response)
+
+    def _grade_anew(self, conversation: Conversation, response: str) -> dict[str, Graded]:
         client = read_client(conversation)
         found = read(response)
         kept = tuple(s for s in found.sentences if not to_judge(s))
