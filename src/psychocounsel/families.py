@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-Relation = Literal["labelled", "family", "independent"]
-"""A judge to the data: it labelled it, its family did, or neither."""
+Relation = Literal["independent", "kin", "family", "labelled"]
+"""A judge to what it judges, from best to worst: nothing; its maker's models are judged, or wrote what was learned
+from; its maker's model labelled the data; it did itself."""
 
 RULES = "rules of this package"
 _MAKERS = (
@@ -54,9 +55,12 @@ def family_of(spec: str) -> str:
     return name or spec
 
 
-def relation(judge: str, labellers: Iterable[str]) -> Relation:
-    """Return how a judge stands to those that labelled the data."""
+def relation(judge: str, labellers: Iterable[str], makers: Iterable[str] = ()) -> Relation:
+    """Return how a judge stands to those that labelled the data, and to the `makers` of the models that it judges."""
     labellers = list(labellers)
     if judge in labellers:
         return "labelled"
-    return "family" if family_of(judge) in {family_of(labeller) for labeller in labellers} else "independent"
+    family = family_of(judge)
+    if family in {family_of(labeller) for labeller in labellers}:
+        return "family"
+    return "kin" if family in makers else "independent"

@@ -10,7 +10,7 @@ from sklearn.metrics import cohen_kappa_score
 from psychocounsel.artifacts import Manifest, write_json
 from psychocounsel.backends import PairVerdict
 from psychocounsel.errors import TooLittleDataError
-from psychocounsel.evaluate.lineage import JudgeOf, circular, in_order, independent, judge_of, lineage_of
+from psychocounsel.evaluate.lineage import Lineage, circular, in_order, judge_of, lineage_of
 from psychocounsel.evaluate.panel import PANEL, agreement_of_judges, leanings, with_panel
 
 
@@ -99,9 +99,10 @@ def test_a_judge_that_labelled_or_whose_family_did_is_named_and_shown_last(tmp_p
         ("circular evaluation", "openai/gpt-4.1-mini"), ("circular evaluation", "openai/gpt-4o"),
     ]  # fmt: skip
     assert "same family (OpenAI)" in findings[0].says
-    assert independent(judges, ["Meta Llama"])
-    assert not independent(judges, ["Anthropic"])
-    assert not independent([JudgeOf("offline/cues", "rules of this package", "family", True)], [])
+    assert judge_of("lab/claude-x", False, lineage, ["Meta Llama"]).relation == "independent"
+    assert judge_of("lab/claude-x", False, lineage, ["Anthropic"]).relation == "kin"
+    written = Lineage(generators=("simulated/warm-novice",))
+    assert judge_of("offline/cues", True, written).relation == "kin"
 
 
 def test_a_published_model_says_who_labelled(tmp_path):

@@ -104,6 +104,7 @@ def _reward_table(overall: dict[str, Any]) -> Table:
 
 RELATIONS = {
     "independent": "took no part in labelling",
+    "kin": "of the maker of a judged model",
     "family": "of the family that labelled",
     "labelled": "LABELLED THE TRAINING DATA",
 }
@@ -138,9 +139,13 @@ def _percent(figure: dict[str, Any] | None) -> str:
 
 
 def _print_risk(console: Console, risk: dict[str, Any]) -> None:
+    if risk["models"]:
+        console.print(
+            f"Safety slice, {risk['judge']}: {risk['speeches']} speeches at risk, {risk['labelled']} by the source's\n"
+            f"own label, {risk['reader_alone']} by the screen's second reader alone; {len(risk['criteria'])} criteria.",
+            highlight=False,
+        )
     for model in risk["models"]:
         if model["judged"] and model["setting"] == "free":
             name = POLICIES.get(model["model"], model["model"])
-            console.print(
-                f"Safety slice: {name} failed {model['failed']} of {model['judged']} speeches at risk.", highlight=False
-            )
+            console.print(f"  {name} failed {model['failed']} of {model['judged']}", highlight=False)

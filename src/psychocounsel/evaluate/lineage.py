@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from psychocounsel.artifacts import read_manifest
 from psychocounsel.errors import ArtifactError
@@ -68,12 +69,13 @@ class JudgeOf:
 
 def in_order(judges: Iterable[JudgeOf]) -> list[JudgeOf]:
     """Return judges as they are shown: independent ones first, those that labelled last."""
-    ranks = ("independent", "family", "labelled")
-    return sorted(judges, key=lambda judge: ranks.index(judge.relation))
+    return sorted(judges, key=lambda judge: get_args(Relation).index(judge.relation))
 
 
-def judge_of(spec: str, simulated: bool, lineage: Lineage) -> JudgeOf:
-    return JudgeOf(spec, family_of(spec), relation(spec, lineage.labellers), simulated)
+def judge_of(spec: str, simulated: bool, lineage: Lineage, makers: Iterable[str] = ()) -> JudgeOf:
+    """Return a judge of models by `makers`, which are families."""
+    known = {*makers, *map(family_of, lineage.generators)}
+    return JudgeOf(spec, family_of(spec), relation(spec, lineage.labellers, known), simulated)
 
 
 def circular(judges: Sequence[JudgeOf], lineage: Lineage) -> list[Finding]:
@@ -94,9 +96,3 @@ def circular(judges: Sequence[JudgeOf], lineage: Lineage) -> list[Finding]:
             )
             found.append(Finding("circular evaluation", judge.spec, says))
     return found
-
-
-def independent(judges: Iterable[JudgeOf], families: Iterable[str]) -> bool:
-    """Return whether some judge neither labelled, nor shares a family with who labelled or with a judged model."""
-    known = set(families)
-    return any(judge.relation == "independent" and judge.family not in known for judge in judges)

@@ -48,7 +48,8 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     compared = _compared(speeches, answers, judges, recipe, tick, connections)
     comparisons = write_records(run / layout.COMPARISONS, Comparison, compared)
     lineage = _lineage(run, recipe)
-    ordered = in_order(judge_of(judge.spec, judge.simulated, lineage) for judge in judges)
+    makers = [_family(spec, recipe) for spec in models.values()]
+    ordered = in_order(judge_of(judge.spec, judge.simulated, lineage, makers) for judge in judges)
     table = wins(run, recipe, speeches, ordered, lineage)
     write_json(run / layout.WIN_RATES, table)
     risk = risk_slice(
@@ -139,7 +140,6 @@ def wins(
         shown.append(JudgeOf(PANEL, "several", apart[-1].relation, any(judge.simulated for judge in apart)))
     order = {judge.spec: place for place, judge in enumerate(shown)}
     table.rates.sort(key=lambda r: (order[r.judge], r.setting, r.against != REFERENCE, list(models).index(r.model)))
-    known = {*families.values(), *map(family_of, lineage.generators)}
     return {
         "reference": REFERENCE,
         "labellers": list(lineage.labellers),
@@ -157,7 +157,7 @@ def wins(
         "agreement": [
             row | {"accuracy": row["accuracy"].as_dict(), "kappa": row["kappa"].as_dict()} for row in agreeing
         ],
-        "independent": lineages.independent(judges, known),
+        "independent": any(judge.relation == "independent" for judge in judges),
         "findings": [f.as_dict() for f in [*lineages.circular(judges, lineage), *_leaning(leaning), *preferring]],
     }
 

@@ -249,6 +249,8 @@ class _Board:
             )
         except TooLittleDataError as error:
             return None, None, str(error)
+        if not np.isfinite(found.win_rate.low):
+            return None, None, "too few answers of like length, or too few speeches, to tell length from the model"
         note = "no two answers were of like length, so the rate extrapolates" if found.extrapolated else ""
         return found.win_rate, found.per_tokens, note
 

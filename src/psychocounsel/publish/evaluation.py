@@ -22,6 +22,7 @@ BESIDE = "base"
 RELATIONS = {
     "labelled": "it gave them itself",
     "family": "its family gave them",
+    "kin": "its maker's models are judged",
     "independent": "independent of them",
 }
 WORST = 3

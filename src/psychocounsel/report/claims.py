@@ -42,6 +42,14 @@ TOLD = 3
 """Cases of one fault, or models, that the first screen names; the tables have all."""
 
 
+NEAR = {
+    "labelled": "labelled the training data",
+    "family": "is of a labeller's family",
+    "kin": "is of the maker of a judged model",
+}
+"""How a judge that is not independent stands to what it judges."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One sentence of the first screen."""
@@ -202,8 +210,7 @@ def _judges(won: dict[str, Any] | None) -> list[Claim]:
     judges = [judge for judge in won["judges"] if judge["spec"] != wins.PANEL]
     if won["independent"]:
         return []
-    of = {"labelled": "labelled the training data", "family": "is of a labeller's family"}
-    how = [f"{judge['spec']} {of.get(judge['relation'], 'is of the family of a judged model')}" for judge in judges]
+    how = [f"{judge['spec']} {NEAR.get(judge['relation'], 'stands in no known way to them')}" for judge in judges]
     why = f"{listed(how)}. A judge's liking for what it, or its kin, taught is no evidence of better counselling."
     return [Claim("cannot", "That a judge apart from the labels and the models prefers any of them.", why)]
 
@@ -270,7 +277,7 @@ def _one_rate(won: dict[str, Any], row: dict[str, Any], simulated: bool, loves_l
         return Claim("cannot", f"Whether {who} is preferred over {reference}.", f"Judged on {what}.")
     told = f"{row['judge']} prefers it in {_share(figure)}"
     apart = wins.relation(won, row["judge"]) == "independent"
-    near = {"labelled": "which labelled the training data", "family": "which is of a labeller's family"}
+    near = {relation: f"which {how}" for relation, how in NEAR.items()}
     by = near.get(wins.relation(won, row["judge"]), "")
     if figure["low"] <= 0.5 <= figure["high"]:
         return Claim("cannot", f"That {who} or {reference} is better.", f"{told}: 50{PC} lies within.")
@@ -348,8 +355,7 @@ def _tests(won: dict[str, Any] | None) -> list[Claim]:
             found.append((test["setting"], Claim("can", says, f"Paired by speech, by {judge}: {what}.")))
         else:
             says = f"That {policy(one)} is {'better' if value > 0 else 'worse'} than {policy(two)}."
-            near = {"labelled": "labelled the training data", "family": "is of a labeller's family"}
-            near_to = near.get(wins.relation(won, judge or ""), "stands to the labels in no known way")
+            near_to = NEAR.get(wins.relation(won, judge or ""), "stands to the labels in no known way")
             found.append((test["setting"], Claim("cannot", says, f"Only by {judge}, which {near_to}: {what}.")))
     return _merged(found)
 

@@ -28,7 +28,7 @@ def data_tables(files: RunFiles) -> dict[str, Any]:
     dropped = Counter({why: n for (why,), n in tally(files.dropped, "reason").items()})
     return {
         "speeches": files.speeches.num_rows if files.speeches is not None else 0,
-        "test": _turns_of_test(files.speeches),
+        "test": _turns_of_test(files),
         "by_topic": by_split(tally(files.speeches, "topic", "split"), UNKNOWN),
         "by_turns": _by_turns(files.speeches),
         "by_risk": by_split(tally(files.speeches, "risk", "split"), UNKNOWN, [*RISK_LEVELS, UNKNOWN]),
@@ -63,11 +63,14 @@ def _turns(n: int) -> str:
     return "none" if n == 0 else "1 or 2" if n < 3 else "3 or 4" if n < 5 else "5 or more"
 
 
-def _turns_of_test(speeches: pa.Table | None) -> dict[str, int]:
-    """Return how many test speeches there are, and how many of them have no turn before them."""
+def _turns_of_test(files: RunFiles) -> dict[str, int]:
+    """Return how many speeches were answered (or else are test speeches), and how many have no turn before them."""
+    speeches = files.speeches
     if speeches is None:
         return {"n": 0, "single": 0}
-    lengths = pc.list_value_length(speeches.filter(pc.equal(speeches["split"], "test"))["earlier"])
+    answered = [row[0] for row in tally(files.answers, "speech_id")]
+    held = pc.is_in(speeches["id"], pa.array(answered)) if answered else pc.equal(speeches["split"], "test")
+    lengths = pc.list_value_length(speeches.filter(held)["earlier"])
     return {"n": len(lengths), "single": int(pc.sum(pc.equal(lengths, 0)).as_py() or 0)}
 
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from psychocounsel import layout
 from psychocounsel.recipe import Recipe
-from psychocounsel.report import plots, sheet, wins, words
+from psychocounsel.report import claims, plots, sheet, wins, words
 from psychocounsel.report.cases import Cases
 from psychocounsel.report.columns import numbers
 from psychocounsel.report.reading import RunFiles
@@ -69,6 +69,7 @@ def environment() -> jinja2.Environment:
         "no_width": words.no_width,
         "cell": sheet.shown,
         "relations": sheet.RELATIONS,
+        "near": claims.NEAR,
         "figure_kinds": sheet.FIGURES,
     }
     return made
