@@ -19,6 +19,7 @@ from psychocounsel.endpoints import Sampling, server_of
 from psychocounsel.errors import BackendError, TooLittleDataError
 from psychocounsel.generate.stage import further_asks, rated_asks
 from psychocounsel.principles import Rubric, load_rubric
+from psychocounsel.probes.items import probe_pairs
 from psychocounsel.recipe import OWN_POLICIES, SOURCE, STAGES, Judging, Recipe
 from psychocounsel.records import ClientSpeech
 from psychocounsel.tables import read_records
@@ -101,6 +102,11 @@ def _evaluation(recipe: Recipe, tests: list[ClientSpeech], rubric: Rubric, blank
         for spec in (*models.values(), section.reference):
             if server_of(spec):
                 add("evaluate", spec, 2, _prompt_tokens(spec, sampling, speech), sampling.max_tokens or 256)
+    if section.probes:
+        for judge in section.judges if any(map(server_of, section.judges)) else []:
+            for pair in probe_pairs():
+                messages = prompts.comparing(rubric, pair.conversation, pair.sound, pair.tempting, at_once=False)
+                add("evaluate", judge, 2, *_judging(messages, section.judging))
     if recipe.evaluates_others_only:
         return
     # Beside the verdicts the first judge rates what the reward model is held against.
