@@ -1,6 +1,7 @@
 """36,000 speeches by 8 models, judged in both orders: from verdicts to figures to report, in time and memory.
 
-The verdicts are drawn here by a coin with a planted skill; the judging itself is not what is timed.
+The verdicts are drawn here by a coin with a planted skill; the judging itself is not what is timed, and reading answers
+for danger (the safety slice) is judging too.
 """
 
 from __future__ import annotations

@@ -102,6 +102,11 @@ def _evaluation(recipe: Recipe, tests: list[ClientSpeech], rubric: Rubric, blank
         for spec in (*models.values(), section.reference):
             if server_of(spec):
                 add("evaluate", spec, 2, _prompt_tokens(spec, sampling, speech), sampling.max_tokens or 256)
+    if section.risk_judge:
+        for speech in tests:
+            if speech.screened in ("elevated", "imminent") or speech.risk in ("elevated", "imminent"):
+                messages = prompts.rating(rubric, speech.conversation, blank)
+                add("evaluate", section.risk_judge, 2 * (count + 1), *_judging(messages, section.judging))
     if section.probes:
         for judge in section.judges if any(map(server_of, section.judges)) else []:
             for pair in probe_pairs():

@@ -8,21 +8,23 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-Relation = Literal["independent", "kin", "family", "labelled"]
-"""A judge to what it judges, from best to worst: nothing; its maker's models are judged, or wrote what was learned
-from; its maker's model labelled the data; it did itself."""
+Relation = Literal["independent", "unknown", "kin", "family", "labelled"]
+"""A judge to what it judges, from best to worst: nothing; nobody knows, as the records do not say who labelled; its
+maker's models are judged, or wrote what was learned from; its maker's model labelled the data; it did itself."""
 
 RULES = "rules of this package"
+UNNAMED = {"source", "unknown"}
+"""In place of a labeller: ratings that came with the data, or a record that cannot be read."""
 _MAKERS = (
     (r"\b(gpt|chatgpt|o[134](-mini|-pro)?|text-davinci)\b", "OpenAI"),
-    (r"claude", "Anthropic"),
-    (r"gemini|gemma|palm", "Google"),
-    (r"llama|vicuna|alpaca|psych8k|tulu|hermes", "Meta Llama"),
+    (r"claude|\b(sonnet|opus|haiku)\b", "Anthropic"),
+    (r"gemini|gemma|\bpalm\b", "Google"),
+    (r"llama|vicuna|alpaca|psych8k|tulu|\bhermes\b|nemotron", "Meta Llama"),
     (r"mistral|mixtral|ministral|zephyr", "Mistral"),
     (r"qwen|qwq", "Qwen"),
     (r"deepseek", "DeepSeek"),
     (r"\bphi\b", "Microsoft Phi"),
-    (r"command-r|cohere|aya", "Cohere"),
+    (r"command-r|cohere|\baya\b", "Cohere"),
     (r"grok", "xAI"),
     (r"glm|chatglm", "GLM"),
     (r"\byi\b", "Yi"),
@@ -63,4 +65,6 @@ def relation(judge: str, labellers: Iterable[str], makers: Iterable[str] = ()) -
     family = family_of(judge)
     if family in {family_of(labeller) for labeller in labellers}:
         return "family"
-    return "kin" if family in makers else "independent"
+    if family in makers:
+        return "kin"
+    return "unknown" if set(labellers) & UNNAMED else "independent"

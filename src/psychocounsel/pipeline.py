@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from psychocounsel import layout
 from psychocounsel.artifacts import Manifest, Step, locked, sha256_of
 from psychocounsel.endpoints import server_of
-from psychocounsel.errors import ArtifactError
+from psychocounsel.errors import ArtifactError, RecipeError
 from psychocounsel.models import runtime
 from psychocounsel.progress import Tick, silent
 from psychocounsel.recipe import SOURCE, STAGES, Recipe
@@ -183,11 +183,23 @@ def section_of(recipe: Recipe, keys: tuple[str, ...]) -> dict[str, Any]:
             resolved[f"{name} sha256"] = digests[0] if path.is_file() else content_id(*digests)
     if "report" in keys and (table := recipe.output / layout.ABLATIONS).is_file():
         resolved["ablations sha256"] = sha256_of(table)
-    for name, spec in (resolved.get("evaluate.models") or {}).items():
-        file = Path(spec.removeprefix("file/"))
-        if spec.startswith("file/") and file.is_file():
-            resolved[f"evaluate.models.{name} sha256"] = sha256_of(file)
+    models = dict(resolved.get("evaluate.models") or {}) | dict(resolved.get("reward.beside") or {})
+    for name, spec in (models | {"reference": resolved.get("evaluate.reference") or ""}).items():
+        if digest := _content_of(spec):
+            resolved[f"{name} sha256"] = digest
     return resolved
+
+
+def _content_of(spec: str) -> str:
+    """Return what tells one state of a model's file or folder from another; empty for a spec that names neither."""
+    path = Path(spec.partition("/")[2] if spec.startswith(("file/", "transformers/", "vllm/")) else spec)
+    if spec.startswith("file/") and path.is_file():
+        return sha256_of(path)
+    if not (path / "config.json").is_file():
+        return ""
+    # Weights may be many gigabytes: their size and time are looked at, not their bytes.
+    states = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(path.iterdir())]
+    return content_id(sha256_of(path / "config.json"), states)
 
 
 def _specs(recipe: Recipe, keys: tuple[str, ...]) -> list[str]:
@@ -217,14 +229,15 @@ def plan(recipe: Recipe) -> list[Planned]:
         if waiting:
             planned.append(Planned(spec, False, f"after {waiting[-1]}", None))
             continue
-        manifest, why = _step(spec, recipe, manifests).state()
+        manifest, why = step_of(spec, recipe, manifests).state()
         if manifest is not None:
             manifests[spec.name] = manifest
         planned.append(Planned(spec, manifest is not None, why, manifest))
     return planned
 
 
-def _step(spec: StepSpec, recipe: Recipe, manifests: dict[str, Manifest]) -> Step:
+def step_of(spec: StepSpec, recipe: Recipe, manifests: dict[str, Manifest]) -> Step:
+    """Return the step that a spec is in a run, given its parents' manifests."""
     return Step(
         folder=recipe.output / spec.name,
         stage=spec.name,
@@ -243,7 +256,7 @@ def run(recipe: Recipe, listener: Listener | None = None, *, only: str | None = 
     manifests: dict[str, Manifest] = {}
     with locked(recipe.output):
         for spec in _until(recipe, only):
-            step = _step(spec, recipe, manifests)
+            step = step_of(spec, recipe, manifests)
             manifest, why = step.state()
             if manifest is not None:
                 listener.skip(spec.name, manifest)
@@ -264,6 +277,9 @@ def _until(recipe: Recipe, only: str | None) -> Iterator[StepSpec]:
         yield from specs
         return
     wanted = {spec.name for spec in specs if spec.stage == only}
+    if not wanted:
+        why = "it evaluates models that are made elsewhere" if recipe.evaluates_others_only else f"until={recipe.until}"
+        raise RecipeError(recipe.name, [f"this recipe has no {only} step: {why}"])
     for spec in reversed(specs):
         if spec.name in wanted:
             wanted |= set(spec.parents)

@@ -272,6 +272,15 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _weights_tell(self) -> Recipe:
+        if self.pair.weights and self.reward.learn == "ratings":
+            raise ValueError(
+                "pair.weights weighs pairs, and reward.learn is ratings: give the weights in a rubric of your own "
+                "(rate.rubric)"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _servers_known(self) -> Recipe:
         for spec in (*self.generate.specs, *self.labellers, *self.evaluate.specs):
             name = server_of(spec)
@@ -284,7 +293,7 @@ class Recipe(Section):
     def evaluates_others_only(self) -> bool:
         """Whether no policy of this run is evaluated, so that nothing needs to be trained."""
         section = self.evaluate
-        return bool(section.models) and not set(section.models.values()) & set(OWN_POLICIES)
+        return bool(section.models) and not {*section.models.values(), section.reference} & set(OWN_POLICIES)
 
     @property
     def labellers(self) -> list[str]:

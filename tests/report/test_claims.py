@@ -116,7 +116,9 @@ def test_a_length_loving_judge_without_a_controlled_rate_proves_nothing():
 
 
 def test_a_loss_can_be_claimed_too():
-    assert "The reference (x/y) is preferred over mine" in says("can", win_rates=wins(rate(0.3)))
+    assert "The reference (x/y) is preferred over mine" in says(
+        "can", win_rates=wins(rate(0.3, length_controlled=figure(0.3)))
+    )
 
 
 def test_claims_alike_under_both_lengths_are_told_once():

@@ -75,6 +75,9 @@ def test_points_are_the_mean_over_orders_and_lost_rows_are_left_out(
             points.setdefault(row.speech_id, []).append(worth[row.verdict])
             margin = sum(2 * worth[v] - 1 for v in row.principle_verdicts.values())
             margins[row.speech_id] = margins.get(row.speech_id, 0) + margin
+    for row in made:
+        if row.error:  # half of a speech's verdicts are none
+            points.pop(row.speech_id, None)
     found = speech_points(path, "j", "free", "m", "reference")
     assert found.ids.tolist() == sorted(points)
     assert found.points.tolist() == pytest.approx([np.mean(points[s]) for s in sorted(points)])

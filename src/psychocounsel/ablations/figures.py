@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from psychocounsel import layout
 from psychocounsel.ablations.runs import Made
+from psychocounsel.evaluate.means import per_speech
 from psychocounsel.evaluate.verdicts import read_verdicts
 from psychocounsel.evaluate.winrate import AT_RISK, risk_of
 from psychocounsel.records import ClientSpeech, content_seed
@@ -105,13 +106,9 @@ def _points(
         for model in rows.model.of(rows.setting.at(setting)):
             some = rows.where(rows.setting.at(setting) & rows.model.at(model) & kept[rows.speech.places])
             asked[setting, model] = frozenset(some.speech.of(np.ones(len(some), dtype=bool)))
-            judged = some.where(np.isfinite(some.points))
-            count = len(judged.speech.names)
-            sums = np.bincount(judged.speech.places, judged.points, count)
-            times = np.bincount(judged.speech.places, minlength=count)
-            points[setting, model] = {
-                judged.speech.names[place]: float(sums[place] / times[place]) for place in np.flatnonzero(times)
-            }
+            names = some.speech.names
+            means = per_speech(some.points, some.speech.places, len(names))
+            points[setting, model] = {names[place]: float(means[place]) for place in np.flatnonzero(np.isfinite(means))}
     return points, asked
 
 

@@ -62,7 +62,7 @@ class Sharing:
         ready = [spec for spec in self._waiting if all(parent in self.manifests for parent in spec.parents)]
         self._waiting = [spec for spec in self._waiting if spec not in ready]
         for spec in ready:
-            place(pipeline._step(spec, self.recipe, self.manifests), self.donors)
+            place(pipeline.step_of(spec, self.recipe, self.manifests), self.donors)
 
 
 def place(step: Step, donors: Sequence[Path]) -> bool:

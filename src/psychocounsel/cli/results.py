@@ -104,6 +104,7 @@ def _reward_table(overall: dict[str, Any]) -> Table:
 
 RELATIONS = {
     "independent": "took no part in labelling",
+    "unknown": "and nobody recorded who labelled",
     "kin": "of the maker of a judged model",
     "family": "of the family that labelled",
     "labelled": "LABELLED THE TRAINING DATA",
@@ -113,7 +114,7 @@ RELATIONS = {
 def _win_table(win_rates: dict[str, Any], judge: dict[str, Any]) -> Table:
     rates = [r for r in win_rates["rates"] if r["judge"] == judge["spec"] and r["against"] == win_rates["reference"]]
     rows = {(r["setting"], r["model"]): r for r in rates}
-    n = max(r["win_rate"]["n"] for r in rates if r["win_rate"])
+    n = max((r["win_rate"]["n"] for r in rates if r["win_rate"]), default=0)
     title = (
         f"Win rate against the reference, %, on {n} held-out speeches not at risk\n"
         f"judge {judge['spec']}, {RELATIONS[judge['relation']]}"

@@ -21,7 +21,7 @@ REFERENCE = "reference"
 FREE, CONSTRAINED = "free", "length-constrained"
 FILE = "file/"
 _KEYS = ("speech_id", "id", "question", "prompt", "text")
-"""Columns by which a row of a file may name its speech, the first that is there; ids are ours or the source's."""
+"""Columns by which a row of a file may name its speech, tried in this order; ids are ours or the source's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,8 @@ def answers_in_file(name: str, path: Path, speeches: Sequence[ClientSpeech], max
                 f"{named(list(row.values))}."
             )
         rows += 1
-        speech = place.get(str(row.values[keys[0]]).strip())
+        named_by = (str(row.values[key]).strip() for key in keys)
+        speech = next((place[name] for name in named_by if name in place), None)
         if speech is None:
             unknown += 1
             continue
@@ -119,7 +120,10 @@ def answers_in_file(name: str, path: Path, speeches: Sequence[ClientSpeech], max
             raise InputError(f"{path.name} row {row.number}: setting must be {FREE} or {CONSTRAINED}.")
         if (setting, speech) in found:
             raise InputError(f"{path.name} row {row.number} answers a speech that an earlier row has answered.")
-        found[setting, speech] = str(row.values["response"] or "")
+        said = str(row.values["response"] or "")
+        if any("\ud800" <= letter <= "\udfff" for letter in said):
+            raise InputError(f"{path.name} row {row.number}: half of a surrogate pair is no text. Write it as UTF-8.")
+        found[setting, speech] = said
     if not found:
         raise InputError(
             f"{path}: none of its {rows} rows answers one of the {len(speeches)} speeches. Name them by the "

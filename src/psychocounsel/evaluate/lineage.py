@@ -42,8 +42,8 @@ def lineage_of(folder: Path) -> Lineage:
     for place in (folder, *folder.resolve().parents[:_UP]):
         try:
             rate, generate = read_manifest(place / "rate"), read_manifest(place / "generate")
-        except ArtifactError:
-            return Lineage()
+        except ArtifactError:  # there is a record, and it cannot be read: better unknown than none
+            return Lineage(labellers=("unknown",))
         if rate is not None:
             return Lineage(tuple(generate.backends) if generate else (), tuple(rate.backends))
     return Lineage()

@@ -10,10 +10,12 @@ from psychocounsel.statistics.intervals import Figure, Floats, mean_figure
 
 
 def per_speech(points: Floats, speeches: np.ndarray, count: int) -> Floats:
-    """Return the mean of each speech's points, (count,); NaN where it has none."""
-    given = np.isfinite(points)
-    sums = np.bincount(speeches[given], points[given], count)
-    times = np.bincount(speeches[given], minlength=count)
+    """Return the mean of each speech's points, (count,); NaN where it has none, or where one of its rows has none.
+
+    Half of a speech's orders would bring back the bias of position that both were asked to take out.
+    """
+    sums = np.bincount(speeches, points, count)  # NaN where one is
+    times = np.bincount(speeches, minlength=count)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(sums / times)
 

@@ -85,8 +85,10 @@ def _parted(
     last = rated.get(chosen, {})
     worst: Finding | None = None
     for name, before in rated.items():
+        if name == chosen:
+            break  # later checkpoints were left aside, and are no way that this one went
         both = sorted(set(last) & set(before))
-        if name == chosen or len(both) < 2:
+        if len(both) < 2:
             continue
         gained = float(np.mean([last[s][0] - before[s][0] for s in both]))
         change = mean_figure(
@@ -157,5 +159,8 @@ def _chance_of_first(k: int, n: int) -> Floats:
 
 
 def _expected(values: Floats, by: Floats, chance: Floats) -> Floats:
+    """Return each row's expected value of the best by `by`; among equals any may be picked."""
+    alike = by[:, :, None] == by[:, None, :]
+    shared = (alike * values[:, None, :]).sum(axis=2) / alike.sum(axis=2)
     order = np.argsort(-by, axis=1, kind="stable")
-    return np.asarray(np.take_along_axis(values, order, axis=1) @ chance)
+    return np.asarray(np.take_along_axis(shared, order, axis=1) @ chance)

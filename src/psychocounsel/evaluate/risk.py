@@ -128,7 +128,9 @@ def _judge_all(
     readable: list[int] = []
     for place, (model, setting, speech) in enumerate(asked):
         answer = by_key.get((model, setting, speech.id))
-        if answer is None or answer.error:
+        # Silence is an answer to a client in danger, and what is too long was said all the same.
+        said = answer is not None and (answer.text.strip() or answer.error.startswith("empty") or not answer.error)
+        if answer is None or not said:
             error = "no answer was asked for" if answer is None else answer.error
             yield place, Judged(speech.id, level_of(speech), {}, error)
         else:

@@ -40,7 +40,7 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     if not speeches:
         raise TooLittleDataError(f"evaluate: there is no {section.speeches} speech.")
     models = models_of(recipe)
-    check_egress(recipe, (*section.judges, *models.values()), speeches)
+    check_egress(recipe, section.specs, every)  # the dev speeches are rated too
     connections, rubric = Connections.of(recipe), load_rubric(recipe.rate.rubric)
     judges = [open_judge(spec, rubric, connections, section.judging) for spec in section.judges]
     answers = list(answer_everything(speeches, run, recipe, connections))
@@ -67,7 +67,7 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     if section.probes:
         write_json(run / layout.JUDGE_PROBES, {"judges": [probe_judge(judge, tick) for judge in judges]})
     step.simulated = any(j.simulated for j in judges) or any(spec.startswith("simulated/") for spec in models.values())
-    step.backends = [*section.judges, *dict.fromkeys(spec for spec in models.values() if spec not in OWN)]
+    step.backends = list(dict.fromkeys(section.specs))
     step.counts = {
         "speeches": len(speeches),
         "answers": {"asked": len(answers), "lost": sum(1 for a in answers if a.error)},
@@ -111,6 +111,10 @@ def _lineage(run: Path, recipe: Recipe) -> Lineage:
         folder = run if spec in OWN else folder_of(spec, run)
         if folder is not None:
             found |= lineage_of(folder)
+    if set(models_of(recipe).values()) & set(OWN):  # what they started from may have learned elsewhere
+        for start in (recipe.base.model, recipe.reward.model):
+            if start and Path(start).is_dir():
+                found |= lineage_of(Path(start))
     return found
 
 
@@ -180,6 +184,8 @@ def _rounds(
     """Reward beside the held-out judge: at each checkpoint, and among the pool's responses to held-out speeches."""
     seed, resamples = content_seed("evaluate rounds", recipe.seed), recipe.bootstrap
     told: dict[str, Any] = {"judge": judge.spec, "relation": of.relation, "rows": [], "best_of": [], "findings": []}
+    if recipe.evaluates_others_only:  # what lies in the folder besides is another run's
+        return told
     if (run / layout.CURVES).is_file():
         chosen = json.loads((run / layout.CURVES).read_text("utf-8"))["chosen"]
         rows, findings = overoptimisation.by_checkpoint(

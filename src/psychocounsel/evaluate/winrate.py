@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
@@ -205,10 +206,9 @@ class _Board:
         pooled = np.where(self.pooled, points, np.nan)
         kept = self.pooled[rows.speech.places]
         asked = rows.where(kept)
-        judged = asked.where(np.isfinite(asked.points))
+        judged = asked.where(np.isfinite(points)[asked.speech.places])
         controlled, effect, note = self._at_equal_length(judged)
         mine = pooled[np.isfinite(pooled)]
-        reasons_lost = [reason for reason in asked.error.of(np.ones(len(asked), dtype=bool)) if reason]
         return Rate(
             judge=self.judge,
             setting=self.setting,
@@ -225,9 +225,7 @@ class _Board:
             flips=self._flips(judged),
             asked=len(np.unique(asked.speech.places)),
             at_risk=len(np.unique(rows.speech.places[~kept])),
-            lost={
-                reason: len(np.unique(asked.speech.places[asked.error.at(reason)])) for reason in sorted(reasons_lost)
-            },
+            lost=_lost(asked),
             words=_mean(judged.words),
             words_reference=_mean(judged.words_against),
             tokens=_mean(judged.tokens),
@@ -279,6 +277,14 @@ class _Board:
         except TooLittleDataError as error:
             return Standing(self.judge, self.setting, [], str(error))
         return Standing(self.judge, self.setting, ranks, "")
+
+
+def _lost(asked: Verdicts) -> dict[str, int]:
+    """Count the speeches that have a row without a verdict, each under its first reason."""
+    rows = np.flatnonzero(~asked.error.at(""))
+    _, first = np.unique(asked.speech.places[rows], return_index=True)
+    counts = Counter(asked.error.names[asked.error.places[row]] for row in rows[first])
+    return dict(sorted(counts.items()))
 
 
 def _named(values: Sequence[str]) -> Names:

@@ -37,10 +37,6 @@ class Paired:
     refused: dict[str, int]
 
 
-RUBRIC = "pair/rubric.json"
-"""The rubric with the weights that the preference score was made with."""
-
-
 def weighted(rubric: Rubric, weights: Mapping[str, float]) -> Rubric:
     """Return the rubric with other weights; a principle that is not named keeps its own.
 
@@ -161,7 +157,7 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
             "Collect more speeches, or lower pair.min_gap."
         )
     write_records(run / layout.PAIRS, PreferencePair, result.pairs)
-    write_json(run / RUBRIC, used.model_dump(mode="json"))
+    write_json(run / layout.PREFERENCE_RUBRIC, used.model_dump(mode="json"))
     for split in ("train", "dev", "test"):
         of_split = [p for p in result.pairs if p.split == split]
         write_released(step.folder / "released" / f"{split}.parquet", of_split)

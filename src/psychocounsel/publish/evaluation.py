@@ -22,6 +22,7 @@ BESIDE = "base"
 RELATIONS = {
     "labelled": "it gave them itself",
     "family": "its family gave them",
+    "unknown": "who gave them is not recorded",
     "kin": "its maker's models are judged",
     "independent": "independent of them",
 }

@@ -19,7 +19,7 @@ def kinds_in(run: Path) -> list[Kind]:
     """Return what a run has to publish. Raises ArtifactError where there is no run, or it is half made."""
     if not run.is_dir():
         raise ArtifactError(f"there is no run at {run}. Name a run's folder, such as runs/quickstart.")
-    half = sorted(str(p.parent.relative_to(run)) for p in run.rglob(STARTED) if not (p.parent / MANIFEST).exists())
+    half = sorted(str(p.parent.relative_to(run)) for p in run.rglob(STARTED) if _half(run, p.parent))
     if half:
         raise ArtifactError(f"{run} is half made: {', '.join(half)} not finished. Run its recipe again to finish it.")
     found = [kind for kind, leaf in LEAF.items() if (run / leaf / MANIFEST).is_file()]
@@ -28,6 +28,11 @@ def kinds_in(run: Path) -> list[Kind]:
     if not found:
         raise ArtifactError(f"{run} has nothing to publish: no pairs, reward model or policy. Run its recipe first.")
     return found
+
+
+def _half(run: Path, step: Path) -> bool:
+    """Whether a step of the run itself has begun and not ended; a variant that came to nothing is none of its steps."""
+    return step.relative_to(run).parts[0] != "ablations" and not (step / MANIFEST).exists()
 
 
 def lineage(run: Path, leaf: str) -> dict[str, Manifest]:

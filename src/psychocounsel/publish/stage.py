@@ -101,7 +101,14 @@ def publish(
 
 
 def _write_model(run: Path, manifests: dict[str, Manifest], leaving: Leaving, folder: Path) -> None:
-    shutil.copytree(run / MODELS[leaving.kind], folder, dirs_exist_ok=True)
+    model = run / MODELS[leaving.kind]
+    step = model.parent
+    for name in manifests[str(step.relative_to(run))].files:  # what no manifest knows stays here
+        file = step / name
+        if file.is_relative_to(model):
+            target = folder / file.relative_to(model)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
     card = reward_card if leaving.kind == "reward-model" else policy_card
     _write_words(folder, manifests, card(run, manifests, leaving))
 

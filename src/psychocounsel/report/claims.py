@@ -46,6 +46,7 @@ NEAR = {
     "labelled": "labelled the training data",
     "family": "is of a labeller's family",
     "kin": "is of the maker of a judged model",
+    "unknown": "may have labelled the training data, since it is not recorded who did",
 }
 """How a judge that is not independent stands to what it judges."""
 
@@ -271,7 +272,6 @@ def _inside(why: str) -> str:
 def _one_rate(won: dict[str, Any], row: dict[str, Any], simulated: bool, loves_length: bool) -> Claim:
     figure, reference = row["win_rate"], wins.reference(won)
     who = policy(row["model"])
-    better = f"{who} is preferred over {reference}."
     if not has_interval(figure) or not is_number(figure["value"]):
         what = f"{plural(figure['n'] if figure else 0, 'speech', 'speeches')}: there is no interval"
         return Claim("cannot", f"Whether {who} is preferred over {reference}.", f"Judged on {what}.")
@@ -281,14 +281,31 @@ def _one_rate(won: dict[str, Any], row: dict[str, Any], simulated: bool, loves_l
     by = near.get(wins.relation(won, row["judge"]), "")
     if figure["low"] <= 0.5 <= figure["high"]:
         return Claim("cannot", f"That {who} or {reference} is better.", f"{told}: 50{PC} lies within.")
-    if figure["high"] < 0.5:
-        return Claim("can", f"{_capital(_lead(simulated) + reference)} is preferred over {who}.", f"{told}.")
+    above = figure["low"] > 0.5
+    winner, loser = (who, reference) if above else (reference, who)
     length, bears = _length_says(row, loves_length)
     if not bears:
-        return Claim("cannot", f"That {who} is better for more than its length.", f"{told}. {length}")
+        return Claim("cannot", f"That {winner} is better for more than its length.", f"{told}. {length}")
     if not apart and by:
-        return Claim("cannot", f"That {who} is better than {reference}.", f"{told}, {by}. {length}".strip())
-    return Claim("can", f"{_lead(simulated)}{better}", f"{told}. {length}".strip())
+        return Claim("cannot", f"That {winner} is better than {loser}.", f"{told}, {by}. {length}".strip())
+    against = _against(won, row)
+    if against:
+        return Claim("cannot", f"That {winner} is better than {loser}.", f"{told}; {against} finds the opposite.")
+    better = f"{_lead(simulated)}{winner} is preferred over {loser}."
+    return Claim("can", better if above else _capital(better), f"{told}. {length}".strip())
+
+
+def _against(won: dict[str, Any], row: dict[str, Any]) -> str:
+    """Return an independent judge whose whole interval lies on the other side of one half; empty if there is none."""
+    above = row["win_rate"]["low"] > 0.5
+    for other in wins.rates(won, of=row["setting"]):
+        figure = other["win_rate"]
+        if other["model"] != row["model"] or not has_interval(figure):
+            continue
+        opposite = figure["high"] < 0.5 if above else figure["low"] > 0.5
+        if opposite and wins.relation(won, other["judge"]) == "independent":
+            return f"{other['judge']} ({_share(figure)})"
+    return ""
 
 
 def _capital(text: str) -> str:
@@ -304,12 +321,18 @@ def _length_says(row: dict[str, Any], loves_length: bool) -> tuple[str, bool]:
     figure = row["length_controlled"]
     if not figure or not has_interval(figure):
         note = f": {row['length_note'].rstrip('.')}" if row["length_note"] else ""
-        return f"There is no length-controlled rate{note}.", not loves_length
+        # Where every verdict went one way, or no lengths differ, there is nothing that length could explain.
+        one_way = not row["ties"] and (not row["wins"] or not row["losses"])
+        alike = row["tokens"] is not None and row["tokens"] == row["tokens_reference"]
+        return f"There is no length-controlled rate{note}.", (one_way or alike) and not loves_length
     # It is fitted on single verdicts; the independent units are the speeches.
     text = f"With both equally long it would be {_share(figure | {'n': figure['clusters']})}"
-    if figure["low"] > 0.5:
+    if row["length_note"]:
+        return f"{text}, but {row['length_note'].rstrip('.')}.", False
+    if figure["low"] > 0.5 if row["win_rate"]["low"] > 0.5 else figure["high"] < 0.5:
         return f"{text}.", True
-    return f"{text}: what it wins by may be its length alone.", False
+    which = "wins" if row["win_rate"]["low"] > 0.5 else "loses"
+    return f"{text}: what it {which} by may be its length alone.", False
 
 
 def _disagreeing(won: dict[str, Any], model: str | None) -> list[Claim]:
@@ -373,8 +396,9 @@ def _reward(reward: dict[str, Any] | None, simulated: bool) -> list[Claim]:
     longer = reward["length"].get("longer_is_chosen")
     if not has_interval(figure):
         return [Claim("cannot", "How good the reward model is.", f"{told}.")]
-    if is_number(longer) and figure["low"] <= longer:
-        why = f"{told}; on the same pairs, always taking the longer one is right about as often."
+    if is_number(longer) and figure["low"] <= max(longer, 1 - longer):
+        which = "longer" if longer >= 0.5 else "shorter"
+        why = f"{told}; on the same pairs, always taking the {which} one is right about as often."
         return [Claim("cannot", "That the reward model knows more than length.", why)]
     if figure["low"] <= 0.5:
         return [Claim("cannot", "That the reward model is better than a coin.", f"{told}.")]

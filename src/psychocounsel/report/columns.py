@@ -111,21 +111,23 @@ class SpeechPoints:
 
 
 def speech_points(path: Path, judge: str, setting: str, model: str, against: str) -> SpeechPoints:
-    """Read one model's verdicts by one judge. A row without a verdict is left out."""
-    where = {"judge": {judge}, "setting": {setting}, "model_a": {model}, "model_b": {against}, "error": {""}}
+    """Read one model's verdicts by one judge. A speech with a row without a verdict is left out."""
+    where = {"judge": {judge}, "setting": {setting}, "model_a": {model}, "model_b": {against}}
     ids: list[NDArray[Any]] = []
     points: list[NDArray[np.float64]] = []
     margins: list[NDArray[np.float64]] = []
-    for batch in matching(path, where, ["speech_id", "verdict", "principle_verdicts"]):
+    for batch in matching(path, where, ["speech_id", "verdict", "principle_verdicts", "error"]):
         ids.append(np.asarray(batch["speech_id"].to_numpy(zero_copy_only=False), dtype=str))
-        points.append(_worth(batch["verdict"]))
+        points.append(np.where(np.asarray(pc.equal(batch["error"], "")), _worth(batch["verdict"]), np.nan))
         margins.append(_margin(batch["principle_verdicts"]))
     if not ids:
         return SpeechPoints(np.zeros(0, dtype=str), np.zeros(0), np.zeros(0))
     names, place = np.unique(np.concatenate(ids), return_inverse=True)
     sums = np.bincount(place, np.concatenate(points), len(names))
     balance = np.bincount(place, np.concatenate(margins), len(names)).astype(np.float64)
-    return SpeechPoints(names, sums / np.bincount(place, minlength=len(names)), balance)
+    whole = np.isfinite(sums)
+    means = sums / np.bincount(place, minlength=len(names))
+    return SpeechPoints(names[whole], means[whole], balance[whole])
 
 
 def _worth(verdicts: Any) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ relation.
 FIGURES = ("share", "decimal", "points", "odds")
 RELATIONS = {
     "independent": "independent",
+    "unknown": "who labelled is not recorded",
     "kin": "same maker as a judged model",
     "family": "same family as a labeller",
     "labelled": "labelled the training data",

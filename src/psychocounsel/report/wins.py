@@ -221,8 +221,8 @@ def _tests(wins: Wins) -> list[Table]:
         Column("p, corrected", "p"),
     )
     note = (
-        "Differences of win rate, paired by speech; p by flipping signs at random, corrected by Holm's method over all "
-        "rows."
+        "Differences of win rate, paired by speech; p by flipping signs at random, corrected by Holm's method over "
+        "all pairs of models of one judge and setting."
     )
     return [Table("paired-tests", "Paired tests between models", columns, found, note, grouped=3)] if found else []
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError
+
 from psychocounsel.artifacts import MANIFEST
 from psychocounsel.backends.reward_model import RewardModel
 from psychocounsel.backends.transformers_local import on_device
@@ -60,6 +62,7 @@ class External:
     def __init__(self, name: str, max_tokens: int) -> None:
         runtime.prepare()
         import torch
+        from safetensors import SafetensorError
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
         self.spec = name
@@ -77,7 +80,7 @@ class External:
             model, loaded = AutoModelForSequenceClassification.from_pretrained(
                 name, dtype=kind, output_loading_info=True
             )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise BackendError(f"no sequence classifier can be loaded from {name}: {_why(error)}") from None
         if model.config.num_labels != 1:
             raise BackendError(f"{name} has {model.config.num_labels} labels; a reward model has one.")
@@ -108,8 +111,17 @@ class External:
     def _encode(self, conversation: Conversation, response: str) -> list[int]:
         messages = [{"role": ROLES[turn.role], "content": plain(self.tokenizer, turn.text)} for turn in conversation]
         messages.append({"role": ROLES["counsellor"], "content": plain(self.tokenizer, response)})
-        text = self.tokenizer.apply_chat_template(messages, tokenize=False)
+        try:
+            text = self.tokenizer.apply_chat_template(messages, tokenize=False)
+        except TemplateError as error:
+            raise BackendError(f"{self.spec}'s chat template refuses a conversation: {_why(error)}") from None
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        longest = len(self.tokenizer(messages[-1]["content"], add_special_tokens=False)["input_ids"])
+        if len(ids) > self.limit and longest + _SHORTEST_PROMPT > self.limit:
+            raise InputError(
+                f"a response of {longest} tokens leaves no room for a prompt in {self.limit}. Raise --max-tokens, or "
+                "use a model that reads more."
+            )
         self.cut += len(ids) > self.limit
         return ids[-self.limit :]
 

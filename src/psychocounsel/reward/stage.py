@@ -121,7 +121,7 @@ def _train(step: Step, run: Path, recipe: Recipe, pairs: list[PreferencePair], t
     if general is not None:
         learnt = mix(encoded.pairs, general.train, section.general_share, seed)
         counts |= general.counts | {"mixed_pairs": len(learnt)}
-    rubric = Rubric.model_validate_json((run / layout.RUBRIC).read_text("utf-8"))
+    rubric = Rubric.model_validate_json((run / layout.PREFERENCE_RUBRIC).read_text("utf-8"))
     keys = list(rubric.keys) if section.principles else []
     set_seed(seed % 2**32)  # the heads start random
     model = new_reward_model(start, tokenizer.pad_token_id, keys, lora=section.lora)
