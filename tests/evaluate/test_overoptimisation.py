@@ -80,3 +80,19 @@ def test_the_best_of_n_is_the_mean_over_all_sets_of_n():
         assert row["mean"]["value"] == pytest.approx(picked)
         assert row["best"]["value"] == pytest.approx(best)
     assert rows[0]["mean"]["value"] == pytest.approx(rows[3]["random"]["value"])
+
+
+def test_a_reward_model_that_knows_nothing_is_no_better_than_chance():
+    class Indifferent(ByLetter):
+        def score(self, conversations, responses):
+            return [0.0] * len(responses)
+
+    responses = [Response.make(s.id, "m", f"a{digit}", digit) for s in SPEECHES for digit in (5, 4, 2, 1)]
+    rows = best_of(responses, SPEECHES, Indifferent(), ByDigit(), RUBRIC, resamples=100, seed=1, tick=silent)
+    assert [row["mean"]["value"] for row in rows] == pytest.approx([3.0] * 4)
+
+
+def test_a_checkpoint_after_the_chosen_one_is_no_way_that_it_went(tmp_path):
+    write_checkpoints(tmp_path, dpo=lambda i: 2 + i % 2, round_1=lambda i: 4 + i % 2)
+    _, findings = by_checkpoint(tmp_path, 1, "dpo", SPEECHES, ByDigit(), RUBRIC, resamples=200, seed=1, tick=silent)
+    assert findings == []

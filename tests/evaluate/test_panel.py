@@ -110,3 +110,10 @@ def test_a_published_model_says_who_labelled(tmp_path):
     assert lineage_of(tmp_path).labellers == ("openai/gpt-4o",)
     (tmp_path / "psychocounsel.json").write_text("[]", "utf-8")
     assert lineage_of(tmp_path).labellers == ()
+
+
+def test_where_nobody_recorded_who_labelled_no_judge_is_independent(tmp_path):
+    write_lineage(tmp_path, ["source"], [])
+    assert judge_of("openai/gpt-4o", False, lineage_of(tmp_path)).relation == "unknown"
+    (tmp_path / "rate/manifest.json").write_text('{"schema_version": 99}', "utf-8")
+    assert judge_of("openai/gpt-4o", False, lineage_of(tmp_path)).relation == "unknown"

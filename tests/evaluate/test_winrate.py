@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from judging import SPEECHES, Fails, FirstWins, LongerWins, answers, judged, rates, table
 
-from psychocounsel.errors import TooLittleDataError
+from psychocounsel.errors import BackendError, TooLittleDataError
 from psychocounsel.evaluate.answers import Answer
 from psychocounsel.evaluate.compare import compare_everything, meetings
 from psychocounsel.evaluate.verdicts import read_verdicts, verdicts_in
@@ -68,6 +68,20 @@ def test_lost_answers_are_counted_with_their_reason_and_not_as_ties():
     assert rate.asked == 60
     assert rate.lost == {"dpo: empty answer": 1, "no answer of dpo was asked for": 1}
     assert rate.win_rate.value == 1.0
+
+
+def test_a_speech_judged_in_one_order_alone_is_lost_and_brings_no_bias_of_position_back():
+    class FirstOrNothing(FirstWins):
+        """Says A, but fails where the reference is shown first, on every other speech."""
+
+        def compare(self, conversation, first, second):
+            if first == "yy" and conversation[-1].text in {s.text for s in SPEECHES[::2]}:
+                raise BackendError("no answer")
+            return super().compare(conversation, first, second)
+
+    (rate,) = rates(answers(dpo=lambda i: "x", reference=lambda i: "yy"), FirstOrNothing())
+    assert (rate.win_rate.value, rate.win_rate.n) == (0.5, 30)
+    assert (rate.wins, rate.ties, rate.asked, sum(rate.lost.values())) == (0, 30, 60, 30)
 
 
 def test_a_judge_that_never_answers_is_an_error_and_not_a_draw():

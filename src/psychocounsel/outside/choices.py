@@ -50,7 +50,9 @@ def cbt_bench(path: Path, left_out: LeftOut) -> list[Choice]:
         task = next((name for name in TASKS if name in row), None)
         if task:
             asked, labels = TASKS[task]
-            parts = [f"{field.capitalize()}: {text(row[field], where, field)}" for field in ("situation", "thoughts")]
+            parts = [
+                f"{field.capitalize()}: {text(row.get(field), where, field)}" for field in ("situation", "thoughts")
+            ]
             question, several = "\n".join([*parts, asked]), True
             options = dict(zip(ascii_lowercase, labels, strict=False))
             given = _labels(row[task], where, task)

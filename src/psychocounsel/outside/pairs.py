@@ -60,6 +60,10 @@ def _parts(row: dict[str, Any], where: str) -> tuple[Conversation, str, str]:
     chosen, rejected = row["chosen"], pick(row, "rejected|reject")
     prompt = pick(row, PROMPT)
     if isinstance(chosen, list) and isinstance(rejected, list) and chosen and rejected:
+        if chosen[:-1] != rejected[:-1]:
+            raise InputError(
+                f"{where}: chosen and rejected answer different prompts; they may differ in the last turn."
+            )
         prompt, chosen, rejected = chosen[:-1], chosen[-1], rejected[-1]
     return (
         conversation(prompt, where, "prompt"),
@@ -141,6 +145,8 @@ def exposure(pairs: Sequence[LabelledPair], path: Path) -> list[str]:
     if not whole.is_file():
         return [f"{said}. With no limit on views it is not known: there is no {COUNSEL_CHAT_CSV} beside the file."]
     free = [_voted(link, b, w, 0) for link, found in _answers(whole).items() for b, w in _apart(found)]
+    if not free:
+        return [f"{said}. {COUNSEL_CHAT_CSV} beside it has no two answers {VOTES_APART} votes apart."]
     share = sum(map(seen_more, free)) / len(free)
     return [f"{said}, and in {share:.1%} of the {len(free)} at least {VOTES_APART} votes apart with no limit on views."]
 
@@ -183,7 +189,9 @@ def _rated(path: Path, left_out: LeftOut) -> dict[tuple[str, str, str], list[flo
             continue
         if score not in (1, 2, 3, 4, 5):
             raise InputError(f"{where}: overall_score must be from 1 to 5.")
-        asked = "\n\n".join(part for part in (row["questionTitle"], row["questionText"]) if part)
+        asked = "\n\n".join(
+            part for part in (row["questionTitle"], row["questionText"]) if isinstance(part, str) and part
+        )
         said = text(row["response"], where, "response")
         found[text(asked, where, "questionText"), said, str(row["responder"])].append(score)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from psychocounsel.errors import InputError
 from psychocounsel.outside.records import Labelled
 from psychocounsel.outside.rows import level, rows, text
 from psychocounsel.records import Turn
@@ -46,6 +47,8 @@ def annomi(path: Path) -> list[Labelled]:
         if str(row["transcript_id"]) != transcript:
             transcript, dialogue = str(row["transcript_id"]), []
         said = text(row["therapist_text"], where, "therapist_text")
+        if row["client_text"] is not None and not isinstance(row["client_text"], str):
+            raise InputError(f"{where}: client_text is neither a text nor null.")
         if row["client_text"] and (not dialogue or dialogue[-1].role == "counsellor"):
             dialogue.append(Turn("client", row["client_text"]))
         if dialogue and dialogue[-1].role == "client":

@@ -90,7 +90,7 @@ def conversation(value: Any, where: str, field: str) -> Conversation:
         said = text(pick(message, "content|text") if isinstance(message, dict) else None, where, field)
         if role == "system":
             system += f"{said}\n\n"
-        elif role not in _ROLES:
+        elif not isinstance(role, str) or role not in _ROLES:
             raise InputError(f"{where}: a turn of {field} has the role {role!r}; known are system, user and assistant.")
         elif turns and turns[-1].role == _ROLES[role]:
             turns[-1] = Turn(turns[-1].role, f"{turns[-1].text}\n{said}")

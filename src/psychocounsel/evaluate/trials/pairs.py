@@ -91,11 +91,19 @@ def on_pairs(judge: Judge, everything: Sequence[LabelledPair], path: Path, tick:
     if pairs[0].views is not None:
         lines += _lines(pair_rows(pairs, [seen_more(pair) for pair in pairs]), "baseline", VIEWS)
     if name == _EXPERTS:
-        ratings, of = experts(path)
-        alpha = krippendorff_alpha(ratings, 5, "ordinal").figure(of, resamples=RESAMPLES, seed=SEED)
-        lines.append(Line("alpha, ordinal", "overall rating", "people", "experts with each other", alpha))
+        lines += _experts(path)
     notes = [BOTH_ORDERS, *exposure(everything, path)]
     return _trial(judge, catalogue()[name], everything, pairs, lost, lines, notes)
+
+
+def _experts(path: Path) -> list[Line]:
+    """How far the experts agree; nothing where no answer was rated twice: the judge's own figures are worth keeping."""
+    ratings, of = experts(path)
+    try:
+        alpha = krippendorff_alpha(ratings, 5, "ordinal").figure(of, resamples=RESAMPLES, seed=SEED)
+    except TooLittleDataError:
+        return []
+    return [Line("alpha, ordinal", "overall rating", "people", "experts with each other", alpha)]
 
 
 def _habits(judge: Judge, first: Any, to_chosen: Any, clusters: Sequence[str]) -> list[Line]:
