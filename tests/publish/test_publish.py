@@ -60,6 +60,17 @@ def test_models_load_and_the_snippets_on_their_cards_do_what_the_package_does(pu
     assert isinstance(names["draft"], str)
 
 
+def test_what_no_manifest_knows_stays_here_and_a_variant_that_came_to_nothing_is_no_half_made_run(whole, tmp_path):
+    run = copy(whole, tmp_path / "run")
+    (run / layout.REWARD_MODEL / "notes.jsonl").write_text('{"client": "my own words"}', "utf-8")
+    variant = run / "ablations" / "min-gap-2" / "reward"
+    variant.mkdir(parents=True)
+    (variant / "started.json").write_text("{}", "utf-8")
+    publish(run, tmp_path / "out", ["reward-model"], Permissions())
+    assert not list((tmp_path / "out").rglob("notes.jsonl"))
+    AutoModelForSequenceClassification.from_pretrained(tmp_path / "out" / "reward-model")
+
+
 def test_digests_are_of_every_file(published):
     for kind in ("reward-model", "policy", "dataset"):
         lines = (published / kind / "SHA256SUMS").read_text().splitlines()[1:]
