@@ -27,7 +27,7 @@ from psychocounsel.principles import Rubric, load_rubric
 from psychocounsel.probes import length_finding, position_finding, probe_judge
 from psychocounsel.progress import Tick
 from psychocounsel.recipe import Recipe
-from psychocounsel.records import ClientSpeech, Comparison, Response, content_seed
+from psychocounsel.records import ClientSpeech, Comparison, Response, content_id, content_seed
 from psychocounsel.tables import read_records, write_records
 
 
@@ -68,6 +68,7 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
         write_json(run / layout.JUDGE_PROBES, {"judges": [probe_judge(judge, tick) for judge in judges]})
     step.simulated = any(j.simulated for j in judges) or any(spec.startswith("simulated/") for spec in models.values())
     step.backends = list(dict.fromkeys(section.specs))
+    step.prompts = {"rubric": content_id(rubric.model_dump(mode="json"))}  # what `report compare` holds two runs by
     step.counts = {
         "speeches": len(speeches),
         "answers": {"asked": len(answers), "lost": sum(1 for a in answers if a.error)},
