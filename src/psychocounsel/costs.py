@@ -21,7 +21,7 @@ from psychocounsel.generate.stage import further_asks, rated_asks
 from psychocounsel.principles import Rubric, load_rubric
 from psychocounsel.probes.items import probe_pairs
 from psychocounsel.recipe import OWN_POLICIES, SOURCE, STAGES, Judging, Recipe
-from psychocounsel.records import ClientSpeech
+from psychocounsel.records import AT_RISK, ClientSpeech
 from psychocounsel.tables import read_records
 
 Add = Callable[[str, str, int, int, int], None]
@@ -104,7 +104,7 @@ def _evaluation(recipe: Recipe, tests: list[ClientSpeech], rubric: Rubric, blank
                 add("evaluate", spec, 2, _prompt_tokens(spec, sampling, speech), sampling.max_tokens or 256)
     if section.risk_judge:
         for speech in tests:
-            if speech.screened in ("elevated", "imminent") or speech.risk in ("elevated", "imminent"):
+            if speech.risk_level in AT_RISK:
                 messages = prompts.rating(rubric, speech.conversation, blank)
                 add("evaluate", section.risk_judge, 2 * (count + 1), *_judging(messages, section.judging))
     if section.probes:

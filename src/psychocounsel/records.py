@@ -22,6 +22,14 @@ STAGES_OF_CHANGE = ("precontemplation", "contemplation", "preparation", "action"
 RISK_LEVELS = ("none", "low", "elevated", "imminent")
 """From no sign of risk to plan, means or intent now."""
 
+AT_RISK = ("elevated", "imminent")
+"""The levels that are evaluated by their own rubric and pooled with no other."""
+
+
+def gravest(*levels: str) -> str:
+    """Return the gravest of some levels of risk; empty where none is one."""
+    return max((level for level in levels if level in RISK_LEVELS), key=RISK_LEVELS.index, default="")
+
 
 def content_id(*parts: object) -> str:
     """Return 16 hex digits that depend on `parts` alone (BLAKE2b over their JSON), the same in every process."""
@@ -100,6 +108,11 @@ class ClientSpeech:
         """Build a speech, its id hashed from text and earlier turns."""
         identity = content_id("speech", text, [[t.role, t.text] for t in earlier])
         return ClientSpeech(id=identity, text=text, earlier=earlier, **rest)
+
+    @property
+    def risk_level(self) -> str:
+        """The graver of the source's label and the screen's; empty where there is neither."""
+        return gravest(self.risk, self.screened)
 
     @property
     def conversation(self) -> Conversation:

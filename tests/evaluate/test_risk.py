@@ -11,7 +11,7 @@ from benchmarks.fault_server import serving
 from psychocounsel.backends import Connections, open_judge
 from psychocounsel.endpoints import Endpoint
 from psychocounsel.evaluate.answers import Answer
-from psychocounsel.evaluate.risk import RULES, level_of, risk_slice
+from psychocounsel.evaluate.risk import RULES, risk_slice
 from psychocounsel.records import ClientSpeech
 from psychocounsel.safety.responses import criteria, rubric
 
@@ -40,7 +40,7 @@ def of(told: dict, model: str, setting: str = "free", part: str = "models") -> d
 
 
 def test_the_level_is_the_worse_of_label_and_screen() -> None:
-    assert [level_of(s) for s in SPEECHES] == ["elevated", "elevated", "imminent", "none", "low"]
+    assert [s.risk_level for s in SPEECHES] == ["elevated", "elevated", "imminent", "none", "low"]
 
 
 def test_only_speeches_at_risk_are_in_the_slice_and_all_answers_pass_the_gate() -> None:

@@ -11,7 +11,7 @@ from psychocounsel.errors import BackendError, TooLittleDataError
 from psychocounsel.evaluate.answers import Answer
 from psychocounsel.evaluate.compare import compare_everything, meetings
 from psychocounsel.evaluate.verdicts import read_verdicts, verdicts_in
-from psychocounsel.evaluate.winrate import labels_of, risk_of
+from psychocounsel.evaluate.winrate import labels_of
 from psychocounsel.progress import silent
 from psychocounsel.records import ClientSpeech, Comparison
 from psychocounsel.statistics.intervals import mean_figure
@@ -127,9 +127,9 @@ def test_where_all_are_at_risk_there_is_no_pooled_rate():
 
 
 def test_the_graver_of_label_and_screen_counts():
-    assert risk_of(ClientSpeech.make("x", risk="low", screened="elevated")) == "elevated"
-    assert risk_of(ClientSpeech.make("x", risk="imminent", screened="none")) == "imminent"
-    assert risk_of(ClientSpeech.make("x")) == ""
+    assert ClientSpeech.make("x", risk="low", screened="elevated").risk_level == "elevated"
+    assert ClientSpeech.make("x", risk="imminent", screened="none").risk_level == "imminent"
+    assert ClientSpeech.make("x").risk_level == ""
 
 
 def test_two_models_are_compared_on_the_same_speeches_and_corrected_for_all_pairs():

@@ -16,7 +16,6 @@ from written_evaluation import SCRIPT, figure, probe, risk_file, rounds_file, wi
 from psychocounsel import layout
 from psychocounsel.artifacts import Manifest, Step, complete_manifest, write_json
 from psychocounsel.evaluate.answers import Answer
-from psychocounsel.evaluate.winrate import risk_of
 from psychocounsel.principles import default_rubric
 from psychocounsel.recipe import Recipe
 from psychocounsel.records import ClientSpeech, Comparison, Dropped, PreferencePair, Rating, Response, Turn, content_id
@@ -279,7 +278,7 @@ def write_run(run: Path, ask: Ask) -> None:
     answers = _answers(speeches, ask.models)
     judge, labeller = f"{kind[1]}/cues", f"{kind[1]}/j"
     comparisons = [c for j in (judge, labeller) for c in _comparisons(answers, ask.good, j)]
-    at_risk = {s.id: risk_of(s) for s in speeches if s.split == "test" and risk_of(s) in ("elevated", "imminent")}
+    at_risk = {s.id: s.risk_level for s in speeches if s.split == "test" and s.risk_level in ("elevated", "imminent")}
 
     def evaluate(_: Path) -> None:
         write_records(run / layout.ANSWERS, Answer, answers)

@@ -14,8 +14,7 @@ from psychocounsel import layout
 from psychocounsel.ablations.runs import Made
 from psychocounsel.evaluate.means import per_speech
 from psychocounsel.evaluate.verdicts import read_verdicts
-from psychocounsel.evaluate.winrate import AT_RISK, risk_of
-from psychocounsel.records import ClientSpeech, content_seed
+from psychocounsel.records import AT_RISK, ClientSpeech, content_seed
 from psychocounsel.statistics import pairs as measures
 from psychocounsel.statistics.comparisons import holm, sign_flip_test
 from psychocounsel.statistics.intervals import mean_figure
@@ -97,7 +96,7 @@ def _points(
     rows = read_verdicts(made.output / layout.COMPARISONS)
     rows = rows.where(rows.judge.at(judge) & rows.against.at(reference))
     speeches = read_records(made.output / layout.SPEECHES, ClientSpeech)
-    left_out = {speech.id for speech in speeches if risk_of(speech) in AT_RISK}
+    left_out = {speech.id for speech in speeches if speech.risk_level in AT_RISK}
     kept = np.array([name not in left_out for name in rows.speech.names], dtype=bool)
     points: dict[Place, dict[str, float]] = {}
     asked: dict[Place, frozenset[str]] = {}

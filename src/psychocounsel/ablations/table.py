@@ -22,7 +22,8 @@ from psychocounsel.ablations.variants import FOLDER
 from psychocounsel.artifacts import write_json, write_text
 from psychocounsel.report.export import csv_text, latex_text
 from psychocounsel.report.sheet import Column, Kind, Table
-from psychocounsel.report.words import plain, policy, setting
+from psychocounsel.report.words import policy, setting
+from psychocounsel.statistics.intervals import finite
 
 TABLE = f"{FOLDER}/table.json"
 CSV = f"{FOLDER}/table.csv"
@@ -51,7 +52,7 @@ def tabulate(made: Sequence[Made]) -> dict[str, Any]:
             correct([row["change"][of][model] for row in rows if model in row["change"].get(of, {})])
         correct([row["iterated"][of] for row in rows if of in row["iterated"]])
     simulated = any(manifest.simulated for run in made for manifest in run.manifests.values())
-    cleaned: dict[str, Any] = plain({"simulated": simulated, "main": main.name, "rows": rows})
+    cleaned: dict[str, Any] = finite({"simulated": simulated, "main": main.name, "rows": rows})
     return cleaned
 
 

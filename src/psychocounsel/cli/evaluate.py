@@ -1,4 +1,4 @@
-"""`psychocounsel evaluate`: the stage, and judges on trial against labels that people gave."""
+"""`psychocounsel evaluate`: the stage, judges on trial, and models on questions with options."""
 
 from __future__ import annotations
 
@@ -68,3 +68,39 @@ def judge(
             print(json.dumps({"event": "trial"} | trial.as_dict(), ensure_ascii=False, allow_nan=False))
     else:
         show(Console(file=sys.stdout, highlight=False), trials)
+
+
+@app.command()
+def choices(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="As in a pool: transformers/FOLDER, vllm/FOLDER or ENDPOINT/MODEL.")
+    ],
+    on: Annotated[
+        list[str],
+        typer.Option("--on", metavar="NAME=PATH", help="Questions with options, such as cbt-bench, and their file."),
+    ],
+    recipe: Annotated[
+        Path | None,
+        typer.Option(metavar="RECIPE", help="Names the endpoint of ENDPOINT/MODEL, and what may leave."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Ask a model questions with options: the set's own metric, and what is reached without reading the question.
+
+    Every question is asked at temperature 0 without a system prompt; an answer that names no option is wrong.
+    """
+    from psychocounsel.cli.tested import print_examined
+    from psychocounsel.evaluate.examined import examine, open_examinee, read_exams
+
+    exams = read_exams(on)
+    examinee = open_examinee(model, load_recipe(recipe) if recipe else None, exams)
+    bars = Bars(Console(file=sys.stderr, soft_wrap=True))
+    for exam in exams:
+        try:
+            found = examine(examinee, exam, bars.begin(exam.card.name, "not made yet"))
+        finally:
+            bars.close()
+        if as_json:
+            print(json.dumps({"event": "examined"} | found.as_dict(), ensure_ascii=False, allow_nan=False))
+        else:
+            print_examined(Console(file=sys.stdout), found)

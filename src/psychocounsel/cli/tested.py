@@ -1,4 +1,4 @@
-"""What an outside test of a reward model looks like on a terminal."""
+"""What an outside test of a reward model, or of one that writes, looks like on a terminal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from psychocounsel.evaluate.examined import Examined
 from psychocounsel.reward.outside import Line, Tested
 from psychocounsel.statistics.intervals import Figure
 
@@ -30,6 +31,28 @@ def print_tested(console: Console, found: Tested) -> None:
         )
     for reason, n in found.left_out.items():
         console.print(f"{n} rows left out: {reason}.", highlight=False, markup=False)
+    _print_source(console, found)
+
+
+def print_examined(console: Console, found: Examined) -> None:
+    """Print the figure of a model on questions with options, with n, interval and what it must beat."""
+    title = f"\n{found.model} on {found.on}, {found.figure.n:,} questions"
+    console.print(title, style="bold", markup=False, soft_wrap=True)
+    if found.simulated:
+        console.print("Templates of this package, and no language model: the figure says nothing.", style="yellow")
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="")
+    table.add_column("", overflow="fold")
+    for column in (found.measure, "95 %"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, figure in {found.model: found.figure, **found.baselines}.items():
+        table.add_row(escape(name), f"{figure.value:.3f}", _interval(figure))
+    console.print(table)
+    for reason, n in found.lost.items():
+        console.print(f"{n} counted as wrong: {reason}.", highlight=False, markup=False)
+    _print_source(console, found)
+
+
+def _print_source(console: Console, found: Tested | Examined) -> None:
     for note in (*found.notes, f"Licence: {found.licence}", f"Cite: {found.citation}"):
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     console.print()

@@ -12,7 +12,7 @@ from psychocounsel.errors import PsychocounselError
 from psychocounsel.evaluate.answers import Answer
 from psychocounsel.findings import Finding
 from psychocounsel.progress import Tick, silent
-from psychocounsel.records import RISK_LEVELS, ClientSpeech, Conversation
+from psychocounsel.records import AT_RISK, ClientSpeech, Conversation
 from psychocounsel.safety import at_least, check, medical_advice
 from psychocounsel.safety.responses import MET_AT, Outcome, criteria
 from psychocounsel.statistics.intervals import Figure, mean_figure
@@ -21,7 +21,6 @@ RULES = "offline/risk-rules"
 """Named as the judge where no model judged."""
 READER = "reads-like-danger"
 """The screen's sign for a speech in which no rule saw danger: where most of its false alarms are."""
-LEVELS = ("elevated", "imminent")
 MISSES = (
     "judged by rules, which miss failures and fail some sound responses: docs/risk.md says how often on a blind set; "
     "speeches count as at risk where the screen says so, and it raises false alarms"
@@ -45,11 +44,6 @@ class Judged:
         return [key for key, outcome in self.outcomes.items() if outcome.met is False]
 
 
-def level_of(speech: ClientSpeech) -> str:
-    """Return the worse of the source's label and the screen's."""
-    return max((speech.risk or "none", speech.screened or "none"), key=RISK_LEVELS.index)
-
-
 def risk_slice(
     answers: Iterable[Answer],
     speeches: Sequence[ClientSpeech],
@@ -70,7 +64,7 @@ def risk_slice(
     """
     by_key = {(a.model, a.setting, a.speech_id): a for a in answers}
     groups = sorted({(model, setting) for model, setting, _ in by_key})
-    at_risk = [s for s in speeches if at_least(level_of(s), "elevated")]
+    at_risk = [s for s in speeches if s.risk_level in AT_RISK]
     asked = [(model, setting, speech) for model, setting in groups for speech in at_risk]
     rows: dict[tuple[str, str], list[Judged]] = defaultdict(list)
     for place, judged in _judge_all(asked, by_key, judge, tick):
@@ -88,7 +82,7 @@ def risk_slice(
     return {
         "judge": judge.spec if judge else RULES,
         "simulated": judge.simulated if judge else False,
-        "levels": list(LEVELS),
+        "levels": list(AT_RISK),
         "speeches": len(at_risk),
         "labelled": sum(map(_labelled, at_risk)),
         "reader_alone": sum(not _labelled(s) and set(s.risk_signs) == {READER} for s in at_risk),
@@ -115,7 +109,7 @@ def risk_slice(
 
 
 def _labelled(speech: ClientSpeech) -> bool:
-    return at_least(speech.risk or "none", "elevated")
+    return speech.risk in AT_RISK
 
 
 def _judge_all(
@@ -132,7 +126,7 @@ def _judge_all(
         said = answer is not None and (answer.text.strip() or answer.error.startswith("empty") or not answer.error)
         if answer is None or not said:
             error = "no answer was asked for" if answer is None else answer.error
-            yield place, Judged(speech.id, level_of(speech), {}, error)
+            yield place, Judged(speech.id, speech.risk_level, {}, error)
         else:
             readable.append(place)
 
@@ -146,7 +140,7 @@ def _judge_all(
             if done % 32 == 0:
                 tick(done, len(readable))
             speech = asked[place][2]
-            level = level_of(speech)
+            level = speech.risk_level
             yield place, Judged(speech.id, level, check(conversation, text, level).outcomes)
     else:
         for done, (place, given) in enumerate(rate_all(judge, items())):
@@ -158,7 +152,7 @@ def _judge_all(
 
 
 def _by_judge(speech: ClientSpeech, given: dict[str, PrincipleScore] | PsychocounselError) -> Judged:
-    level = level_of(speech)
+    level = speech.risk_level
     if isinstance(given, PsychocounselError):
         return Judged(speech.id, level, {}, f"judge failed: {given}")
     missing = [c.key for c in criteria() if c.key not in given]
@@ -201,7 +195,7 @@ def _model_row(model: str, setting: str, rows: Sequence[Judged], figure: _Figure
         "passed": passed(judged),
         "failed": sum(bool(row.failed) for row in judged),
         "by_criterion": {c.key: found for c in criteria() if (found := met(c.key))},
-        "by_level": {lv: found for lv in LEVELS if (found := passed([row for row in judged if row.level == lv]))},
+        "by_level": {lv: found for lv in AT_RISK if (found := passed([row for row in judged if row.level == lv]))},
     }
 
 

@@ -14,14 +14,12 @@ from numpy.typing import NDArray
 from psychocounsel.errors import TooLittleDataError
 from psychocounsel.evaluate.means import mean_of_given, per_speech
 from psychocounsel.evaluate.verdicts import Names, Verdicts
-from psychocounsel.records import RISK_LEVELS, ClientSpeech
+from psychocounsel.records import AT_RISK, RISK_LEVELS, ClientSpeech
 from psychocounsel.statistics.comparisons import holm, sign_flip_test
 from psychocounsel.statistics.intervals import Figure, Floats
 from psychocounsel.statistics.lengths import length_controlled
 from psychocounsel.statistics.rankings import bradley_terry
 
-AT_RISK = ("elevated", "imminent")
-"""Speeches at these levels have a slice of their own and are in no pooled figure."""
 Labels = Mapping[str, Mapping[str, str]]
 """Name of a kind of slice to each speech's label."""
 
@@ -112,17 +110,11 @@ class Table:
         return {name: [each.as_dict() for each in getattr(self, name)] for name in ("rates", "tests", "ranking")}
 
 
-def risk_of(speech: ClientSpeech) -> str:
-    """Return the graver of the source's label and the screen's; empty where there is neither."""
-    known = [level for level in (speech.risk, speech.screened) if level in RISK_LEVELS]
-    return max(known, key=RISK_LEVELS.index, default="")
-
-
 def labels_of(speeches: Sequence[ClientSpeech]) -> dict[str, dict[str, str]]:
     """Return what the slices are made by: topic, risk, stage of change, and the turn that the speech is."""
     return {
         "topic": {s.id: s.topic or s.coarse_topic for s in speeches},
-        "risk": {s.id: risk_of(s) for s in speeches},
+        "risk": {s.id: s.risk_level for s in speeches},
         "stage": {s.id: s.stage for s in speeches},
         "turn": {s.id: str(1 + sum(turn.role == "client" for turn in s.earlier)) for s in speeches},
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -113,14 +113,17 @@ def catalogue() -> dict[str, Card]:
     }  # fmt: skip
 
 
-def named(on: str) -> tuple[str, Path]:
-    """Return name and path of `NAME=PATH`. Raises InputError where the name is unknown or the file is not there."""
+def named(on: str, known: Collection[str] = LOADERS) -> tuple[str, Path]:
+    """Return name and path of `NAME=PATH`.
+
+    Raises InputError where the name is none of the `known`, or the file is not there.
+    """
     name, equals, path = on.partition("=")
     if not equals or not path:
-        raise InputError(f"--on {on}: write NAME=PATH, with NAME one of {', '.join(catalogue())}.")
-    if name not in LOADERS:
-        near = difflib.get_close_matches(name, LOADERS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(LOADERS)}."
+        raise InputError(f"--on {on}: write NAME=PATH, with NAME one of {', '.join(known)}.")
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"here can stand {', '.join(known)}."
         raise InputError(f"--on {on}: no outside test is called {name!r}; {hint}")
     if not Path(path).is_file():
         raise InputError(f"--on {on}: {path} is {'a folder' if Path(path).is_dir() else 'not there'}; name the file.")

@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from psychocounsel.backends.protocols import Generator
 from psychocounsel.errors import InputError, TooLittleDataError
 from psychocounsel.outside.pairs import LeftOut
 from psychocounsel.outside.records import Choice
 from psychocounsel.outside.rows import cluster_of, rows, text
-from psychocounsel.records import Turn, content_seed
+from psychocounsel.records import Turn
 from psychocounsel.statistics.intervals import Figure, Floats, Moments, mean_figure
 
 DISTORTIONS = (
@@ -98,14 +97,6 @@ def read(choice: Choice, said: str) -> frozenset[str]:
     parts = _PARTS.split(said.lower().strip().removeprefix("answer:"))
     named = frozenset(found[1] for part in parts if (found := _LETTER.fullmatch(part))) & choice.options.keys()
     return named if choice.several or len(named) == 1 else frozenset()
-
-
-def answered(generator: Generator, choices: Sequence[Choice]) -> list[frozenset[str]]:
-    """Have a model answer every question; an answer that cannot be read is empty, and counts as wrong."""
-    prompts = [(Turn("client", asked(choice)),) for choice in choices]
-    seeds = [content_seed("choice", choice.id, choice.question) for choice in choices]
-    given = generator.generate(prompts, seeds)
-    return [read(choice, each.text) for choice, each in zip(choices, given, strict=True)]
 
 
 def figure(choices: Sequence[Choice], given: Sequence[frozenset[str]], seed: int = 0) -> tuple[str, Figure]:

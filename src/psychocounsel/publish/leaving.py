@@ -16,7 +16,6 @@ from psychocounsel.tables import read_records
 
 INVENTED = "example"
 """The one source whose clients nobody ever was."""
-GRAVE = ("elevated", "imminent")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from psychocounsel import layout
-from psychocounsel.records import RISK_LEVELS, ClientSpeech, Turn, content_seed
+from psychocounsel.records import AT_RISK, ClientSpeech, Turn, content_seed, gravest
 from psychocounsel.report import wins
 from psychocounsel.report.columns import SpeechPoints, rows, speech_points, tally
 from psychocounsel.report.reading import RunFiles
 from psychocounsel.report.words import policy
 
-GRAVE = ("imminent", "elevated")
-SHARE_GRAVE = 0.3
+SHARE_AT_RISK = 0.3
 """Up to this share of the drawn cases is kept for speeches at risk, rounded, and one of each level where there is
 room."""
 ENDS = 10
@@ -86,7 +85,7 @@ class Case:
 
     @property
     def grave(self) -> bool:
-        return self.level in GRAVE
+        return self.level in AT_RISK
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +114,6 @@ class Cases:
     failures: list[Failure]
 
 
-def worse_level(*levels: str) -> str:
-    """Return the gravest of some levels of risk; empty where none is one."""
-    known = [RISK_LEVELS.index(level) for level in levels if level in RISK_LEVELS]
-    return RISK_LEVELS[max(known)] if known else ""
-
-
 def _by_hash(speech_id: str) -> int:
     return content_seed("report case", speech_id)
 
@@ -133,7 +126,7 @@ def pool(files: RunFiles) -> list[Candidate]:
     table = files.speeches.select(["id", "split", "risk", "screened"])
     rows = zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
     return [
-        Candidate(one, worse_level(risk, screened))
+        Candidate(one, gravest(risk, screened))
         for one, split, risk, screened in rows
         if (one in answered if answered else split == "test")
     ]
@@ -142,9 +135,9 @@ def pool(files: RunFiles) -> list[Candidate]:
 def select(candidates: Iterable[Candidate], wanted: int) -> list[str]:
     """Draw speeches by content hash, with some of elevated or imminent risk among them where there are any."""
     ranked = sorted(candidates, key=lambda one: _by_hash(one.id))
-    grave = [one for one in ranked if one.level in GRAVE]
-    room = min(len(grave), wanted, max(1, round(SHARE_GRAVE * wanted)))
-    firsts = [one for level in GRAVE for one in [x for x in grave if x.level == level][:1]]
+    grave = [one for one in ranked if one.level in AT_RISK]
+    room = min(len(grave), wanted, max(1, round(SHARE_AT_RISK * wanted)))
+    firsts = [one for level in reversed(AT_RISK) for one in [x for x in grave if x.level == level][:1]]
     kept = (firsts + [one for one in grave if one not in firsts])[:room]
     chosen = set(kept)
     kept += [one for one in ranked if one not in chosen][: wanted - len(kept)]
@@ -288,8 +281,8 @@ def _failures(files: RunFiles) -> list[dict[str, Any]]:
 
 def failure_order(row: dict[str, Any]) -> tuple[int, int, int]:
     """Imminent risk first, then what failed most criteria, then by content hash."""
-    level = GRAVE.index(row["level"]) if row["level"] in GRAVE else len(GRAVE)
-    return level, -len(row["failed"]), content_seed("report failure", row["speech_id"], row["model"], row["setting"])
+    level = AT_RISK.index(row["level"]) if row["level"] in AT_RISK else -1
+    return -level, -len(row["failed"]), content_seed("report failure", row["speech_id"], row["model"], row["setting"])
 
 
 def verdict_of(given: Sequence[dict[str, Any]]) -> Verdict:

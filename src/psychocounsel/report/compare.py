@@ -11,14 +11,13 @@ import numpy as np
 from psychocounsel import layout
 from psychocounsel.artifacts import Manifest, read_manifest
 from psychocounsel.errors import ArtifactError
-from psychocounsel.records import content_id, content_seed
+from psychocounsel.records import AT_RISK, content_id, content_seed, gravest
 from psychocounsel.report import wins
-from psychocounsel.report.cases import GRAVE, worse_level
 from psychocounsel.report.columns import columns, matching, speech_points, tally
 from psychocounsel.report.reading import read_figures, refuse_earlier_form, step_names
-from psychocounsel.report.words import is_number, plain, plural, setting
+from psychocounsel.report.words import is_number, plural, setting
 from psychocounsel.statistics.comparisons import holm, sign_flip_test
-from psychocounsel.statistics.intervals import mean_figure
+from psychocounsel.statistics.intervals import finite, mean_figure
 
 _ROUNDS = 100
 """Rounds looked for in a run."""
@@ -164,7 +163,7 @@ def _at_risk(side: Side) -> set[str]:
     if table is None:
         return set()
     rows = zip(*(table[name].to_pylist() for name in ("id", "risk", "screened")), strict=True)
-    return {one for one, risk, screened in rows if worse_level(risk, screened) in GRAVE}
+    return {one for one, risk, screened in rows if gravest(risk, screened) in AT_RISK}
 
 
 def _rows(a: Side, b: Side, same: dict[str, Any]) -> list[dict[str, Any]]:
@@ -195,7 +194,7 @@ def _rows(a: Side, b: Side, same: dict[str, Any]) -> list[dict[str, Any]]:
     if tested:
         for row, corrected in zip(tested, holm([row["p"] for row in tested]), strict=True):
             row["p_holm"] = float(corrected)
-    cleaned: list[dict[str, Any]] = plain(found)
+    cleaned: list[dict[str, Any]] = finite(found)
     return cleaned
 
 

@@ -13,7 +13,7 @@ from psychocounsel import layout
 from psychocounsel.artifacts import Manifest, read_manifest
 from psychocounsel.errors import ArtifactError
 from psychocounsel.report.columns import columns
-from psychocounsel.report.words import plain
+from psychocounsel.statistics.intervals import finite
 
 RULE_BASED = ("simulated/", "offline/")
 """Specs that begin so are rules in this package, not people or language models."""
@@ -111,7 +111,7 @@ def read_figures(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        content: dict[str, Any] = plain(json.loads(path.read_text("utf-8")))
+        content: dict[str, Any] = finite(json.loads(path.read_text("utf-8")))
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise ArtifactError(f"{path} is not valid JSON. Run its recipe again to make it anew.") from None
     return content

@@ -13,7 +13,8 @@ from psychocounsel.report.claims import claims
 from psychocounsel.report.data import data_tables
 from psychocounsel.report.methods import methods_table
 from psychocounsel.report.reading import ABLATIONS, RunFiles
-from psychocounsel.report.words import is_number, plain, setting
+from psychocounsel.report.words import is_number, setting
+from psychocounsel.statistics.intervals import finite
 
 REPEATING = 0.20
 """Share of repeating answers that is pointed out where the base has much less."""
@@ -46,7 +47,7 @@ def summarise(files: RunFiles, recipe: Recipe) -> dict[str, Any]:
         "principles": [{"key": p["key"], "name": p["name"]} for p in rubric.get("principles", [])],
     }
     summary["targets"] = _targets(summary)
-    cleaned: dict[str, Any] = plain(summary)
+    cleaned: dict[str, Any] = finite(summary)
     return cleaned | {"claims": [asdict(claim) for claim in claims(cleaned)]}
 
 

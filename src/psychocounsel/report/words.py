@@ -101,12 +101,3 @@ def policy(name: str) -> str:
 
 def setting(name: str) -> str:
     return SETTING_NAMES.get(name, name)
-
-
-def plain(value: Any) -> Any:
-    """Return `value` as JSON can hold it everywhere: what is not a finite number becomes null."""
-    if isinstance(value, dict):
-        return {str(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from psychocounsel.outside.scores import (
 from psychocounsel.progress import Tick
 from psychocounsel.records import Conversation, count_tokens
 from psychocounsel.statistics import pairs as measures
-from psychocounsel.statistics.intervals import Figure
+from psychocounsel.statistics.intervals import Figure, finite
 
 LONGEST, VIEWS, CHANCE = "longest", "more views wins", "chance"
 AT_ONCE = 256
@@ -80,11 +79,7 @@ class Tested:
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON has it; a bound that there is none of is null."""
-        found = asdict(self)
-        for line in found["lines"]:
-            line["figure"] = {
-                k: None if isinstance(v, float) and math.isnan(v) else v for k, v in line["figure"].items()
-            }
+        found: dict[str, Any] = finite(asdict(self))
         return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -44,6 +45,15 @@ class Figure:
     def above(self, other: Figure) -> bool:
         """Whether the whole interval lies above the other's. False where either has none."""
         return self.low > other.high
+
+
+def finite(value: Any) -> Any:
+    """Return `value` as JSON can hold it everywhere: what is not a finite number becomes null."""
+    if isinstance(value, dict):
+        return {str(key): finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def some(values: ArrayLike, name: str) -> Floats:

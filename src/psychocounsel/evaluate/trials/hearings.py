@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,11 @@ from psychocounsel.backends.calls.connection import is_loopback
 from psychocounsel.backends.judges import JUDGES
 from psychocounsel.deidentify import Surrogates, redact
 from psychocounsel.endpoints import server_of
-from psychocounsel.errors import BackendError, InputError
+from psychocounsel.errors import BackendError
 from psychocounsel.evaluate.trials.measures import Trial
 from psychocounsel.evaluate.trials.pairs import PAIR_SETS
 from psychocounsel.evaluate.trials.trial import SETS, LabelledSet
+from psychocounsel.outside.catalogue import named
 from psychocounsel.principles import load_rubric
 from psychocounsel.progress import Tick
 from psychocounsel.recipe import Recipe
@@ -63,12 +63,13 @@ def hearings(
     judges, the rubric and what may leave this machine. `limit` draws so many responses of each set, the same ones
     every time. Raises InputError for a set that is unknown or cannot be read, BackendError for a judge that is.
     """
-    named = [_named(each) for each in on]
+    sets = [named(each, KNOWN) for each in on]
     specs = list(dict.fromkeys(judges or JUDGES))
     connections = Connections.of(recipe) if recipe else None
     opened = [_opened(spec, recipe, connections) for spec in specs]
     found = []
-    for which, path in named:
+    for name, path in sets:
+        which = KNOWN[name]
         items = list(which.read(path))
         if limit is not None and limit < len(items):
             drawn = sorted(range(len(items)), key=lambda n: content_seed("drawn", items[n].id))[:limit]
@@ -83,21 +84,6 @@ def hearings(
             told = connections.told if connections and server_of(judge.spec) else str
             found.append(Hearing(judge, which, path, shown, hidden, told))
     return found
-
-
-def _named(on: str) -> tuple[LabelledSet, Path]:
-    name, equals, path = on.partition("=")
-    if not equals or not path:
-        raise InputError(f"--on {on}: write NAME=PATH, such as epitome=epitome.jsonl; sets are {', '.join(KNOWN)}.")
-    if name not in KNOWN:
-        near = difflib.get_close_matches(name, KNOWN, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"sets are {', '.join(KNOWN)}."
-        raise InputError(f"--on {on}: no set with people's labels is called {name!r}; {hint}")
-    if not Path(path).is_file():
-        raise InputError(
-            f"--on {on}: {path} is {'a folder' if Path(path).is_dir() else 'not there'}; name the set's file."
-        )
-    return KNOWN[name], Path(path)
 
 
 def _opened(spec: str, recipe: Recipe | None, connections: Connections | None) -> Judge:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from psychocounsel.statistics import agreement
-from psychocounsel.statistics.intervals import Figure, Floats, Moments, some
+from psychocounsel.statistics.intervals import Figure, Floats, Moments, finite, some
 
 Who = Literal["judge", "people", "baseline"]
 RANKING = "ranking"
@@ -58,7 +57,7 @@ class Trial:
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON has it; a bound that there is none of is null."""
         beats = {label: self.beats(RANKING, label) for label in self.labels(RANKING)}
-        found: dict[str, Any] = _plain(asdict(self) | {"beats": beats})
+        found: dict[str, Any] = finite(asdict(self) | {"beats": beats})
         return found
 
     def labels(self, measure: str) -> list[str]:
@@ -77,14 +76,6 @@ class Trial:
             for own in lines
             if own.who == "judge"
         }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def matched_levels(scores: ArrayLike, labels: Sequence[int], levels: int) -> NDArray[np.intp]:
