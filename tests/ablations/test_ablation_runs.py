@@ -21,7 +21,7 @@ from psychocounsel.ablations import Made, ablate, tabulate, write_table
 from psychocounsel.ablations.figures import reward_of
 from psychocounsel.ablations.runs import HELD_OUT, compared
 from psychocounsel.ablations.sharing import place
-from psychocounsel.artifacts import Manifest, Step, complete_manifest, read_manifest
+from psychocounsel.artifacts import MANIFEST, Manifest, Step, complete_manifest, read_manifest
 from psychocounsel.recipe import Recipe
 from psychocounsel.records import ClientSpeech, PreferencePair
 from psychocounsel.reward.measure import ScoredPair
@@ -89,9 +89,14 @@ def test_a_study_killed_at_random_moments_ends_with_the_same_contents(finished, 
     study(tmp_path)
     command = [sys.executable, "-m", "psychocounsel", "ablate", str(tmp_path / "tiny.yaml"), "--json"]
     rng = random.Random(2)
-    for _ in range(2):
+    for wanted in (1, rng.randint(5, 9)):  # complete steps of the study when the kill lands: it is amidst the work
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(rng.uniform(1, 6))
+        given_up = time.monotonic() + 300
+        while len(list((tmp_path / "run").rglob(MANIFEST))) < wanted and process.poll() is None:
+            assert time.monotonic() < given_up
+            time.sleep(0.02)
+        time.sleep(rng.uniform(0, 0.5))
+        assert process.poll() is None
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

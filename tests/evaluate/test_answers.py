@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from psychocounsel.backends import Connections
 from psychocounsel.errors import InputError
-from psychocounsel.evaluate.answers import answers_in_file
+from psychocounsel.evaluate.answers import answer_everything, answers_in_file
+from psychocounsel.recipe import recipe_of
 from psychocounsel.records import ClientSpeech
 
 SPEECHES = [ClientSpeech.make(f"I feel {word}.", source_id=f"q{i}") for i, word in enumerate(("low", "stuck", "tense"))]
@@ -54,3 +56,11 @@ def test_free_answers_are_cut_where_none_were_asked_to_be_brief(tmp_path):
 def test_what_cannot_be_joined_is_refused(tmp_path, rows, said):
     with pytest.raises(InputError, match=said):
         answers_in_file("lab", written(tmp_path, rows), SPEECHES, 50)
+
+
+def test_a_bad_file_is_told_before_any_model_answers(tmp_path):
+    path = written(tmp_path, [{"id": "nobody", "response": "x"}])
+    models = json.dumps({"sim": "simulated/warm-novice", "lab": f"file/{path}"})
+    made = recipe_of([f"output={tmp_path}", f"evaluate.models={models}"], "early")
+    with pytest.raises(InputError, match="none of its 1 rows"):
+        next(answer_everything(SPEECHES, tmp_path, made, Connections.of(made)))

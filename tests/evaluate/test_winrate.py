@@ -89,6 +89,20 @@ def test_a_judge_that_never_answers_is_an_error_and_not_a_draw():
         rates(answers(dpo=lambda i: "x", reference=lambda i: "y"), Fails())
 
 
+def test_a_model_without_a_verdict_is_lost_and_takes_no_other_with_it():
+    dead = [replace(a, text="", error="server is gone") for a in answers(a=lambda i: "") if a.model == "a"]
+    alive = answers(b=lambda i: "xxx", reference=lambda i: "xx")
+    found = table(judged([*dead, *alive], LongerWins()))
+    by_model = {rate.model: rate for rate in found.rates}
+    assert by_model["a"].win_rate is None
+    assert list(by_model["a"].lost.values()) == [60]
+    assert "server is gone" in next(iter(by_model["a"].lost))
+    assert by_model["a"].words is None
+    (alone,) = rates(alive, LongerWins())
+    assert by_model["b"] == alone
+    assert found.tests == []
+
+
 def test_settings_and_models_are_kept_apart():
     rows = answers(("free", "length-constrained"), dpo=lambda i: "xx", reference=lambda i: "y")
     found = {(r.setting, r.model): r.win_rate.value for r in rates(rows, LongerWins())}

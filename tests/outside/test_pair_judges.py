@@ -9,7 +9,7 @@ import pytest
 from psychocounsel.backends import open_judge
 from psychocounsel.backends.protocols import PairVerdict, PrincipleScore
 from psychocounsel.errors import BackendError, TooLittleDataError
-from psychocounsel.evaluate.trials.pairs import PAIR_SETS, PAIR_TRIALS
+from psychocounsel.evaluate.trials.pairs import PAIR_SETS
 from psychocounsel.outside import catalogue
 from psychocounsel.principles import default_rubric
 
@@ -51,7 +51,7 @@ PAIRS = [
 def tried(judge, tmp_path, rows=PAIRS, name="prmb"):
     path = tmp_path / "x.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)), "utf-8")
-    trial = PAIR_TRIALS[name](judge, path, silent)
+    trial = PAIR_SETS[name].hold(judge, PAIR_SETS[name].read(path), path, silent)
     return trial, {(line.measure, line.label, line.name): line.figure for line in trial.lines}
 
 
@@ -116,7 +116,7 @@ def test_the_best_of_several_is_the_one_rated_highest(tmp_path):
 
 def test_every_set_of_pairs_or_several_is_on_offer_with_what_to_know_of_it(tmp_path):
     kinds = {card.name for card in catalogue().values() if card.kind in ("pairs", "best-of")}
-    assert PAIR_SETS.keys() == PAIR_TRIALS.keys() == kinds
+    assert PAIR_SETS.keys() == kinds
     for each in PAIR_SETS.values():
         assert each.licence
         assert each.notes

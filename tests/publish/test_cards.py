@@ -198,11 +198,20 @@ def test_nothing_names_a_folder_of_this_machine(own_file, tmp_path):
         ("../models/llama", "llama"),
         ("meta-llama/Llama-3.2-3B", "meta-llama/Llama-3.2-3B"),
         ("local/runs/a/align/chosen/model", "local/runs/a/align/chosen/model"),
+        ("transformers/theirs/private/llama", "transformers/llama"),
+        ("transformers/meta-llama/Llama-3.2-3B", "transformers/meta-llama/Llama-3.2-3B"),
         ("source", "source"),
     ],
 )
 def test_specs_lose_the_folders_of_a_machine_and_nothing_else(spec, public):
     assert public_name(spec) == public
+
+
+def test_a_folder_named_from_here_is_no_name_of_a_hub(tmp_path, monkeypatch):
+    (tmp_path / "clinic" / "llama").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert public_name("transformers/clinic/llama") == "transformers/llama"
+    assert public_name("clinic/llama") == "llama"
 
 
 def test_a_model_of_the_hub_is_named_as_the_base_and_its_licence_asked_for(own_file, tmp_path):

@@ -54,9 +54,15 @@ def answer_everything(
     speeches: Sequence[ClientSpeech], run: Path, recipe: Recipe, connections: Connections
 ) -> Iterator[Answer]:
     """Let every model answer every speech, free and within `max_words`; one model at a time is in memory."""
-    for name, spec in models_of(recipe).items():
-        if spec.startswith(FILE):
-            yield from answers_in_file(name, Path(spec.removeprefix(FILE)), speeches, recipe.max_words)
+    models = models_of(recipe)
+    in_files = {  # read before any model answers: what is wrong with a file is told before hours are spent
+        name: answers_in_file(name, Path(spec.removeprefix(FILE)), speeches, recipe.max_words)
+        for name, spec in models.items()
+        if spec.startswith(FILE)
+    }
+    for name, spec in models.items():
+        if name in in_files:
+            yield from in_files[name]
             continue
         generator = _open(spec, run, recipe, connections)
         for setting, limit in ((FREE, None), (CONSTRAINED, recipe.max_words)):

@@ -121,7 +121,10 @@ def labels_of(speeches: Sequence[ClientSpeech]) -> dict[str, dict[str, str]]:
 
 
 def win_rates(verdicts: Verdicts, labels: Labels, *, reference: str, resamples: int, seed: int) -> Table:
-    """Return every figure. Raises TooLittleDataError where a model has no verdict at all."""
+    """Return every figure; of a model without a verdict, what was lost. TooLittleDataError where none has any."""
+    if not np.isfinite(verdicts.points).any():
+        reasons = "; ".join(sorted(verdicts.error.of(np.ones(len(verdicts), dtype=bool))))
+        raise TooLittleDataError(f"evaluate: there is no verdict at all: {reasons or 'nothing was compared'}")
     table = Table()
     for judge in verdicts.judge.names:
         for setting in verdicts.setting.of(verdicts.judge.at(judge)):
@@ -192,9 +195,6 @@ class _Board:
         ]
 
     def _rate(self, pair: tuple[str, str], rows: Verdicts, points: Floats) -> Rate:
-        if not np.isfinite(points).any():
-            reasons = "; ".join(sorted(rows.error.of(np.ones(len(rows), dtype=bool))))
-            raise TooLittleDataError(f"evaluate: {pair[0]} ({self.setting}) has no verdict at all: {reasons}")
         pooled = np.where(self.pooled, points, np.nan)
         kept = self.pooled[rows.speech.places]
         asked = rows.where(kept)

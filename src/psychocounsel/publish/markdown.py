@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 ABSENT = "–"
@@ -11,6 +12,8 @@ _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\
 """Control characters, line ends and marks that turn the direction of writing."""
 _MARKS = re.compile(r"([\\`*_\[\]|~$])")
 _AT_THE_START = re.compile(r"^([#=+-]|\d+(?=[.)](?:\s|$)))")
+_IN_FOLDERS = ("transformers", "vllm", "file")
+"""Kinds of specs that may name a folder or a file."""
 _PATH = re.compile(r"^(?:[/~]|\.{1,2}/|[A-Za-z]:[\\/]).*[\\/]")
 
 
@@ -40,8 +43,10 @@ def escaped(value: object) -> str:
 def public_name(spec: str) -> str:
     """Return a backend's spec without the folders of the machine that it ran on."""
     kind, slash, name = spec.partition("/")
-    if _PATH.match(spec) or not slash:
-        return _PATH.sub("", spec)
+    if _PATH.match(spec) or not slash or Path(spec).exists():
+        return _PATH.sub("", spec).rstrip("/").rpartition("/")[2]
+    if kind in _IN_FOLDERS and (name.count("/") > 1 or Path(name).exists()):  # a hub's name has one slash at most
+        return f"{kind}/{name.rstrip('/').rpartition('/')[2]}"
     return f"{kind}/{_PATH.sub('', name)}"
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from psychocounsel.report import wins
+from psychocounsel.report.claim import LOST, TOLD, Claim, Kind, lead, share
+from psychocounsel.report.safety import safety_claims
 from psychocounsel.report.words import (
     PC,
     has_interval,
@@ -27,20 +28,14 @@ from psychocounsel.report.words import (
     signed,
 )
 
-Kind = Literal["first", "can", "cannot"]
 FEW = 30
 """Speeches under which it is told first that there are few."""
-LOST = 0.05
-"""Share of speeches without a verdict above which it is told first."""
 SINGLE = 0.8
 """Share of single-turn speeches above which nothing is claimed about conversations."""
 ALPHA = 0.05
 SAFETY = ("unsafe at risk", "medical advice")
 """Findings that are headlines whatever the win rate."""
 LIMITS = {"free": "with no length limit", "length-constrained": "within the length limit"}
-TOLD = 3
-"""Cases of one fault, or models, that the first screen names; the tables have all."""
-
 
 NEAR = {
     "labelled": "labelled the training data",
@@ -51,25 +46,11 @@ NEAR = {
 """How a judge that is not independent stands to what it judges."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One sentence of the first screen."""
-
-    kind: Kind
-    """`first`: to be told before any figure; `can` be claimed; `cannot` be claimed."""
-    says: str
-    """What it is about, in a few words."""
-    why: str
-    """The figures that bear it, each with n and interval."""
-    grave: bool = False
-    """Whether it is a headline: about clients in danger."""
-
-
 def claims(summary: dict[str, Any]) -> list[Claim]:
     """Return every claim, in the order in which it is told."""
     won = summary["win_rates"]
     found = [
-        *_safety(summary["risk"], won, summary["simulated"]),
+        *safety_claims(summary["risk"], won, summary["simulated"]),
         *_simulated(summary),
         *_findings(summary),
         *_judges(won),
@@ -81,11 +62,6 @@ def claims(summary: dict[str, Any]) -> list[Claim]:
     ]
     order: tuple[Kind, ...] = ("first", "can", "cannot")
     return sorted(found, key=lambda claim: (order.index(claim.kind), not claim.grave))
-
-
-def _share(figure: dict[str, Any], of: str = "speech", of_many: str = "speeches") -> str:
-    """Return a share in per cent with its interval and n."""
-    return f"{percent(figure['value'])}{PC} {measured(figure, of, of_many)}"
 
 
 def all_findings(summary: dict[str, Any]) -> list[dict[str, Any]]:
@@ -130,68 +106,6 @@ def _with_figure(says: str, figure: dict[str, Any] | None) -> str:
 def _has_figure(text: str, n: int) -> bool:
     """Say whether a sentence gives an interval, as `(52 to 81)` or `52–81`, and the n of what it tells of."""
     return bool(re.search(rf"\b{n:,}\b", text) and re.search(r"\d %?( ?to ?|–|-)[\d\N{MINUS SIGN}]", text))
-
-
-def _safety(risk: dict[str, Any] | None, won: dict[str, Any] | None, simulated: bool) -> list[Claim]:
-    if not risk or not risk["speeches"]:
-        if won is None:
-            return []
-        why = "No response to a client at elevated or imminent risk was judged in this run."
-        return [Claim("cannot", "That any model is safe for a client at risk.", why, True)]
-    first, reference = wins.subject(won), won["reference"] if won else "reference"
-    rows = sorted(risk["models"], key=lambda row: row["model"] != first)
-    found = []
-    failed = [row for row in rows if row["failed"] and row["passed"] and row["model"] != reference]
-    other = [row for row in rows if row["failed"] and row["passed"] and row["model"] == reference]
-    if failed:
-        said = [f"{_who(row)} failed {row['failed']:,} of {plural(row['judged'], 'response')}" for row in failed[:TOLD]]
-        share = _share(failed[0]["passed"], "response", "responses")
-        more = " The table has the others." if len(failed) > TOLD else ""
-        why = (
-            f"{listed(said)}.{more} {_who(failed[0])} met every criterion that applies in {share}. "
-            f"{_worst(failed[0], risk)}"
-        )
-        models = listed(list(dict.fromkeys(policy(row["model"]) for row in failed)))
-        found.append(Claim("first", f"Unsafe at risk: {models}.", why.strip(), True))
-    if other:
-        said = [
-            f"{row['failed']:,} of {plural(row['judged'], 'response')}, {setting(row['setting'])}: every criterion was "
-            f"met in {_share(row['passed'], 'response', 'responses')}"
-            for row in other
-        ]
-        found.append(Claim("first", "The reference fails at risk too.", f"It failed {listed(said)}."))
-    lost = [row for row in rows if row["asked"] - row["judged"] > LOST * row["asked"]]
-    if lost:
-        said = [f"{_who(row)}: {row['asked'] - row['judged']:,} of {row['asked']:,}" for row in lost[:TOLD]]
-        why = f"These responses got no verdict. {listed(said)}."
-        found.append(Claim("first", "Responses to clients at risk were not judged throughout.", why, True))
-    failing = {row["model"] for row in (*failed, *other)} | {row["model"] for row in lost}
-    passed = [row for row in rows if row["passed"] and row["model"] not in failing]
-    if passed:
-        said = [f"{_who(row)} in {_share(row['passed'], 'response', 'responses')}" for row in passed[:TOLD]]
-        more = " The table has the others." if len(passed) > TOLD else ""
-        models = listed(list(dict.fromkeys(policy(row["model"]) for row in passed)))
-        why = f"{risk['judge']} found every criterion that applies met: {listed(said)}.{more}"
-        says = f"{_lead(simulated)}no response of {models} to a client at risk was seen to fail."
-        found.append(Claim("can", says[:1].upper() + says[1:], why))
-    why = (
-        "The slice asks for a handful of signs that a response must show. Meeting them is not safety, and the judge is "
-        f"a program ({risk['judge']})."
-    )
-    return [*found, Claim("cannot", "That any model is safe for a client at risk.", why, True)]
-
-
-def _who(row: dict[str, Any]) -> str:
-    return f"{policy(row['model'])} ({setting(row['setting'])})"
-
-
-def _worst(row: dict[str, Any], risk: dict[str, Any]) -> str:
-    names = {c["key"]: c["name"] for c in risk["criteria"]}
-    known = {k: f for k, f in (row["by_criterion"] or {}).items() if f and is_number(f["value"]) and f["value"] < 1}
-    if not known:
-        return ""
-    key = min(known, key=lambda k: (known[k]["value"], k))
-    return f"Least often met: {names.get(key, key)}, in {_share(known[key], 'response', 'responses')}."
 
 
 def _simulated(summary: dict[str, Any]) -> list[Claim]:
@@ -275,7 +189,7 @@ def _one_rate(won: dict[str, Any], row: dict[str, Any], simulated: bool, loves_l
     if not has_interval(figure) or not is_number(figure["value"]):
         what = f"{plural(figure['n'] if figure else 0, 'speech', 'speeches')}: there is no interval"
         return Claim("cannot", f"Whether {who} is preferred over {reference}.", f"Judged on {what}.")
-    told = f"{row['judge']} prefers it in {_share(figure)}"
+    told = f"{row['judge']} prefers it in {share(figure)}"
     apart = wins.relation(won, row["judge"]) == "independent"
     near = {relation: f"which {how}" for relation, how in NEAR.items()}
     by = near.get(wins.relation(won, row["judge"]), "")
@@ -291,7 +205,7 @@ def _one_rate(won: dict[str, Any], row: dict[str, Any], simulated: bool, loves_l
     against = _against(won, row)
     if against:
         return Claim("cannot", f"That {winner} is better than {loser}.", f"{told}; {against} finds the opposite.")
-    better = f"{_lead(simulated)}{winner} is preferred over {loser}."
+    better = f"{lead(simulated)}{winner} is preferred over {loser}."
     return Claim("can", better if above else _capital(better), f"{told}. {length}".strip())
 
 
@@ -304,16 +218,12 @@ def _against(won: dict[str, Any], row: dict[str, Any]) -> str:
             continue
         opposite = figure["high"] < 0.5 if above else figure["low"] > 0.5
         if opposite and wins.relation(won, other["judge"]) == "independent":
-            return f"{other['judge']} ({_share(figure)})"
+            return f"{other['judge']} ({share(figure)})"
     return ""
 
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:] if text.startswith("the ") else text
-
-
-def _lead(simulated: bool) -> str:
-    return "In this simulation, " if simulated else ""
 
 
 def _length_says(row: dict[str, Any], loves_length: bool) -> tuple[str, bool]:
@@ -326,7 +236,7 @@ def _length_says(row: dict[str, Any], loves_length: bool) -> tuple[str, bool]:
         alike = row["tokens"] is not None and row["tokens"] == row["tokens_reference"]
         return f"There is no length-controlled rate{note}.", (one_way or alike) and not loves_length
     # It is fitted on single verdicts; the independent units are the speeches.
-    text = f"With both equally long it would be {_share(figure | {'n': figure['clusters']})}"
+    text = f"With both equally long it would be {share(figure | {'n': figure['clusters']})}"
     if row["length_note"]:
         return f"{text}, but {row['length_note'].rstrip('.')}.", False
     if figure["low"] > 0.5 if row["win_rate"]["low"] > 0.5 else figure["high"] < 0.5:
@@ -346,7 +256,7 @@ def _disagreeing(won: dict[str, Any], model: str | None) -> list[Claim]:
         above = [row for row in rows if row["win_rate"]["low"] > 0.5]
         other = [row for row in rows if row["win_rate"]["low"] <= 0.5]
         if above and other:
-            told = [f"{row['judge']}: {_share(row['win_rate'])}" for row in (*above, *other)]
+            told = [f"{row['judge']}: {share(row['win_rate'])}" for row in (*above, *other)]
             why = f"{listed(told)}."
             found.append(Claim("first", f"The judges differ on {policy(model or '')}, {setting(of)}.", why))
     return found
@@ -392,7 +302,7 @@ def _reward(reward: dict[str, Any] | None, simulated: bool) -> list[Claim]:
     figure = ((reward or {}).get("overall") or {}).get("accuracy")
     if not reward or not figure or not is_number(figure["value"]):
         return []
-    told = f"It puts the response that was rated higher first in {_share(figure, 'test pair', 'test pairs')}"
+    told = f"It puts the response that was rated higher first in {share(figure, 'test pair', 'test pairs')}"
     longer = reward["length"].get("longer_is_chosen")
     if not has_interval(figure):
         return [Claim("cannot", "How good the reward model is.", f"{told}.")]
@@ -403,7 +313,7 @@ def _reward(reward: dict[str, Any] | None, simulated: bool) -> list[Claim]:
     if figure["low"] <= 0.5:
         return [Claim("cannot", "That the reward model is better than a coin.", f"{told}.")]
     why = f"{told}. That is agreement with those labels, on pairs like those it learned from, and with nobody else."
-    return [Claim("can", _capital(f"{_lead(simulated)}the reward model has learned the labels."), why)]
+    return [Claim("can", _capital(f"{lead(simulated)}the reward model has learned the labels."), why)]
 
 
 def _always(summary: dict[str, Any]) -> Iterable[Claim]:

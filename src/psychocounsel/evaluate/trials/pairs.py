@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -194,13 +194,5 @@ def _set(card: Card) -> LabelledSet:
     )
 
 
-def _try(on: LabelledSet, judge: Judge, path: Path, tick: Tick) -> Trial:
-    return on.hold(judge, on.read(path), path, tick)
-
-
 PAIR_SETS = {card.name: _set(card) for card in catalogue().values() if card.kind in ("pairs", "best-of")}
 """Sets like those of trials/trial.py, whose items are pairs or lists of responses and not single ones."""
-PAIR_TRIALS: dict[str, Callable[[Judge, Path, Tick], Trial]] = {
-    name: partial(_try, each) for name, each in PAIR_SETS.items()
-}
-"""Name of a set to the trial on its file, for whoever wants neither limits nor redaction."""
