@@ -282,6 +282,19 @@ def test_the_plan_counts_what_will_be_asked(tmp_path):
     assert found["rate", "here/judge"].price > sum(cost.price for cost in generate) > 0
 
 
+def test_the_plan_lets_the_judge_that_did_not_label_rate_for_the_curves(tmp_path):
+    made = recipe(
+        tmp_path,
+        "http://127.0.0.1:9/v1",
+        "rate.judge=here/gpt-4o",
+        "evaluate.judge=here/gpt-4.1",  # of the labeller's family
+        "evaluate.panel=[other/neutral]",
+        'endpoints.other={"base_url": "http://127.0.0.1:9/v1"}',
+    )
+    found = {cost.spec: cost.calls for cost in costs(made) if cost.stage == "evaluate"}
+    assert found["other/neutral"] > found["here/gpt-4.1"] > 0
+
+
 def free_port():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

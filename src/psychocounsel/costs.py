@@ -17,6 +17,7 @@ from psychocounsel.backends.llm_judge import prompts
 from psychocounsel.collect import read_source
 from psychocounsel.endpoints import Sampling, server_of
 from psychocounsel.errors import BackendError, TooLittleDataError
+from psychocounsel.evaluate.lineage import Lineage, in_order, judge_of
 from psychocounsel.generate.stage import further_asks, rated_asks
 from psychocounsel.principles import Rubric, load_rubric
 from psychocounsel.probes.items import probe_pairs
@@ -114,14 +115,16 @@ def _evaluation(recipe: Recipe, tests: list[ClientSpeech], rubric: Rubric, blank
                 add("evaluate", judge, 2, *_judging(messages, section.judging))
     if recipe.evaluates_others_only:
         return
-    # Beside the verdicts the first judge rates what the reward model is held against.
+    # Beside the verdicts the judge that stands furthest from the labels rates what the reward model is held against.
+    lineage = Lineage((), tuple(recipe.labellers))
+    held_out = in_order(judge_of(spec, False, lineage) for spec in section.judges)[0].spec
     for speech in tests:
         messages = prompts.rating(rubric, speech.conversation, blank)
-        add("evaluate", section.judge, recipe.generate.per_speech, *_judging(messages, section.judging))
+        add("evaluate", held_out, recipe.generate.per_speech, *_judging(messages, section.judging))
     for speech in tests[:1]:
         messages = prompts.rating(rubric, speech.conversation, blank)
         kept = recipe.align.dev_speeches * (2 + recipe.align.iterate.rounds)
-        add("evaluate", section.judge, kept, *_judging(messages, section.judging))
+        add("evaluate", held_out, kept, *_judging(messages, section.judging))
 
 
 def _speeches(recipe: Recipe) -> list[ClientSpeech]:
