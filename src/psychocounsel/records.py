@@ -242,3 +242,44 @@ class DevelopmentAnswer:
     text: str
     reward: float
     """By the run's reward model; higher is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What one person said of one item of a study: of two responses to a client speech, or of one."""
+
+    id: str
+    """`content_id` of study, item, rater and repeat."""
+    study: str
+    item: str
+    rater: str
+    """The rater's code; never a name."""
+    role: Literal["main", "calibration", "attention"]
+    speech_id: str
+    response_a: str
+    """Id of response a; empty where the source gave none."""
+    response_b: str
+    """Id of response b; empty where one response was rated."""
+    shown_first: Literal["a", "b"]
+    position: int
+    """Place in the rater's order, from 0."""
+    repeat: int
+    """0 the first time that the rater saw it, 1 the second."""
+    verdict: str
+    """`a`, `b`, `tie` or `cannot`, sides as in the item; empty where one response was rated."""
+    principle_verdicts: dict[str, str]
+    overall: float | None
+    """1 to 5, of one response; None where it was not given."""
+    scores: dict[str, float]
+    """Principle key to 1..5, of one response."""
+    spans: tuple[str, ...]
+    """Marked parts as `side start end kind`, such as `a 12 30 harmful`; characters as code points."""
+    comment: str
+    risk: bool
+    """Whether the rater flagged a danger."""
+    skipped: bool
+    """Whether the rater skipped it as distressing; then nothing else is said."""
+    seconds: float
+    """Time that the page was looked at."""
+    at: str
+    """When it was last saved, in UTC, ISO 8601."""

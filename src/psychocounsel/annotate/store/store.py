@@ -1,0 +1,229 @@
+"""One study, opened: its design, who may come in, what was answered, and what the coordinator did."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from psychocounsel.annotate.store import schema
+from psychocounsel.annotate.store.access import Access, stamp
+from psychocounsel.annotate.store.database import Database, open_database
+from psychocounsel.annotate.store.events import Event, Events, Saved, Stored, moment
+from psychocounsel.annotate.study import Answer, Assignment, Design, Expected, Item, StudyPlan
+from psychocounsel.errors import InputError
+from psychocounsel.records import Annotation, Turn, content_id
+
+
+class Store:
+    """A study in its database. Safe to use from several threads and processes at once."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self.access = Access(database)
+        self.events = Events(database)
+
+    @classmethod
+    def make(cls, where: str | Path, design: Design) -> Store:
+        """Write a design into a database of its own. Raises InputError where there is a study already."""
+        store = cls(open_database(str(where), create=True))
+        try:
+            store._begin(design)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    @contextmanager
+    def open(cls, where: str | Path) -> Iterator[Store]:
+        """Open a study, and close it. Raises InputError where there is none."""
+        store = cls(open_database(str(where), create=False))
+        try:
+            if not store._has_plan():
+                raise InputError(f"the study at {Path(str(where)).name} was never finished. Make it again.")
+            yield store
+        finally:
+            store.close()
+
+    def close(self) -> None:
+        self._db.engine.dispose()
+
+    def _has_plan(self) -> bool:
+        with self._db.reading() as connection:
+            return connection.execute(select(schema.study.c.id)).first() is not None
+
+    def _begin(self, design: Design) -> None:
+        """All of the design, or nothing of it."""
+        number = {item.id: n for n, item in enumerate(design.items)}
+        with self._db.writing() as connection:
+            connection.execute(
+                insert(schema.item),
+                [{"id": item.id, "place": number[item.id], "content": _written(item)} for item in design.items],
+            )
+            connection.execute(
+                insert(schema.rater),
+                [{"code": code, "name": "", "revoked": False, "version": 0} for code in design.raters],
+            )
+            connection.execute(
+                insert(schema.assignment),
+                [asdict(each) | {"id": n} for n, each in enumerate(design.assignments, 1)],
+            )
+            connection.execute(
+                insert(schema.study).values(
+                    id=1, plan=design.plan.model_dump_json(), secret=secrets.token_urlsafe(48), paused=False,
+                    made=stamp(),
+                )
+            )  # fmt: skip
+
+    @cached_property
+    def plan(self) -> StudyPlan:
+        with self._db.reading() as connection:
+            return StudyPlan.model_validate_json(connection.execute(select(schema.study.c.plan)).scalar_one())
+
+    @cached_property
+    def secret(self) -> str:
+        """What sessions are signed with; made with the study, and never shown."""
+        with self._db.reading() as connection:
+            return str(connection.execute(select(schema.study.c.secret)).scalar_one())
+
+    @cached_property
+    def items(self) -> dict[str, Item]:
+        """Id to item, in the design's order."""
+        with self._db.reading() as connection:
+            rows = connection.execute(select(schema.item).order_by(schema.item.c.place)).all()
+        return {row.id: _item(row.content) for row in rows}
+
+    @cached_property
+    def assignments(self) -> dict[int, Assignment]:
+        """Number of an assignment to it, by rater and position. A design does not change."""
+        of = schema.assignment
+        with self._db.reading() as connection:
+            rows = connection.execute(select(of).order_by(of.c.rater, of.c.position)).all()
+        return {row.id: Assignment(row.rater, row.item, row.position, bool(row.flipped), row.repeat) for row in rows}
+
+    @cached_property
+    def numbers(self) -> dict[str, list[int]]:
+        """Rater's code to the numbers of their assignments, by position."""
+        found: dict[str, list[int]] = {}
+        for number, each in self.assignments.items():
+            found.setdefault(each.rater, []).append(number)
+        return found
+
+    @property
+    def paused(self) -> bool:
+        with self._db.reading() as connection:
+            return bool(connection.execute(select(schema.study.c.paused)).scalar_one())
+
+    def pause(self, paused: bool) -> None:
+        with self._db.writing() as connection:
+            connection.execute(update(schema.study).values(paused=paused))
+
+    def save(self, number: int, answer: Answer, key: str) -> Saved:
+        """Keep an answer to assignment `number`. It is on the disk when this returns; a repeated `key` adds nothing.
+
+        Raises InputError where the answer does not fit its item.
+        """
+        each = self.assignments[number]
+        faults = answer.faults(self.plan, self.items[each.item])
+        if faults:
+            raise InputError("; ".join(faults))
+        return self.events.append(each.rater, "answer", key, answer.as_payload(), number)
+
+    def withdrawn(self) -> set[str]:
+        """Return the raters whose answers are left out of every result."""
+        return {event.rater for event in self.events.all(kinds=("withdrawn",))}
+
+    def consent_of(self, rater: str) -> datetime | None:
+        """Return when a rater agreed to take part; None where they did not, or declined afterwards."""
+        said = self.events.all(rater, kinds=("consent", "declined"))
+        return said[-1].at if said and said[-1].kind == "consent" else None
+
+    def annotations(self) -> list[Annotation]:
+        """Return what every rater said, finished or skipped, of raters that have not withdrawn; sorted by position."""
+        left_out, found = self.withdrawn(), []
+        answers = self.events.answers()
+        for number, each in self.assignments.items():
+            stored = answers.get(number)
+            if stored is not None and (stored.answer.done or stored.answer.skipped) and each.rater not in left_out:
+                found.append(annotation(self.plan, self.items[each.item], each, stored))
+        return found
+
+    def adjudicate(self, item: str, who: str, answer: Answer) -> None:
+        """Keep a coordinator's decision on an item. Raises InputError where it does not fit."""
+        if item not in self.items:
+            raise InputError("this study has no such item.")
+        if faults := answer.faults(self.plan, self.items[item]):
+            raise InputError("; ".join(faults))
+        row = {"item": item, "who": who, "payload": json.dumps(answer.as_payload(), ensure_ascii=False), "at": stamp()}
+        with self._db.writing() as connection:
+            connection.execute(insert(schema.adjudication).values(row))
+
+    def adjudicated(self) -> dict[str, tuple[Answer, str]]:
+        """Return item to the newest decision and who took it."""
+        with self._db.reading() as connection:
+            rows = connection.execute(select(schema.adjudication).order_by(schema.adjudication.c.id)).all()
+        return {row.item: (Answer.model_validate_json(row.payload), row.who) for row in rows}
+
+    def note(self, who: str, what: str, about: str = "") -> None:
+        """Append a line to the audit log. `about` is a code or an item's id: no name and no client text."""
+        with self._db.writing() as connection:
+            connection.execute(insert(schema.audit).values(who=who, what=what, about=about, at=stamp()))
+
+    def audit(self) -> list[dict[str, Any]]:
+        """Return the audit log, the newest first."""
+        with self._db.reading() as connection:
+            rows = connection.execute(select(schema.audit).order_by(schema.audit.c.id.desc())).all()
+        return [{"who": r.who, "what": r.what, "about": r.about, "at": moment(r.at)} for r in rows]
+
+
+def annotation(plan: StudyPlan, item: Item, each: Assignment, stored: Stored) -> Annotation:
+    """Return an answer as the record that studies are exported in."""
+    answer, ids = stored.answer, (*item.response_ids, "", "")
+    return Annotation(
+        id=content_id("annotation", plan.name, item.id, each.rater, each.repeat),
+        study=plan.name,
+        item=item.id,
+        rater=each.rater,
+        role=item.role,
+        speech_id=item.speech_id,
+        response_a=ids[0],
+        response_b=ids[1] if len(item.texts) > 1 else "",
+        shown_first="b" if each.flipped else "a",
+        position=each.position,
+        repeat=each.repeat,
+        verdict=answer.verdict or ("cannot" if answer.cannot else ""),
+        principle_verdicts=dict(answer.verdicts),
+        overall=None if answer.overall is None else float(answer.overall),
+        scores={key: float(score) for key, score in answer.scores.items()},
+        spans=tuple(f"{s.side} {s.start} {s.end} {s.kind}" for s in answer.spans),
+        comment=answer.comment,
+        risk=answer.risk,
+        skipped=answer.skipped,
+        seconds=answer.seconds,
+        at=stamp(stored.at),
+    )
+
+
+def _written(item: Item) -> str:
+    return json.dumps(asdict(item), ensure_ascii=False, allow_nan=False)
+
+
+def _item(content: str) -> Item:
+    raw = json.loads(content)
+    raw["conversation"] = tuple(Turn(turn["role"], turn["text"]) for turn in raw["conversation"])
+    for name in ("texts", "response_ids", "models"):
+        raw[name] = tuple(raw[name])
+    raw["expected"] = Expected(**raw["expected"]) if raw["expected"] else None
+    return Item(**raw)
+
+
+__all__ = ["Event", "Store", "annotation"]
