@@ -1,0 +1,60 @@
+"""The application: routes put together, with sessions, limits and headers around them."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.middleware.sessions import SessionMiddleware
+
+from psychocounsel.annotate.store import Store
+from psychocounsel.annotate.web import coordinator, rater, static
+from psychocounsel.annotate.web.guard import HOURS, Guard
+from psychocounsel.annotate.web.pages import page, wants_json
+
+_SAID = {
+    400: "This form could not be read. Go back, load the page again, and send it once more.",
+    401: "Please sign in first.",
+    403: "This page is not open to you. Use the link that you were sent, or ask your coordinator for a new one.",
+    404: "There is no such page.",
+    405: "This page cannot be asked for in that way.",
+    409: "The study is paused, so nothing is saved just now. What was saved before is kept.",
+    413: "This is more than a form of this study can hold.",
+    429: "Too many tries. Please wait a few minutes.",
+}
+
+
+def make_app(store: Store, *, https: bool = False) -> FastAPI:
+    """Return the pages of one study. `https` says that they are served over TLS: then cookies go over nothing else."""
+    app = FastAPI(title="psychocounsel annotate", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.store = store
+    app.state.tries = coordinator.Tries()
+    app.include_router(rater.router)
+    app.include_router(coordinator.router)
+    app.include_router(static.router)
+    # Starlette types handlers by Exception, whatever they are registered for.
+    app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
+    app.add_middleware(
+        SessionMiddleware,
+        secret_key=store.secret,
+        session_cookie="psychocounsel",
+        max_age=HOURS * 3600,
+        same_site="lax",
+        https_only=https,
+    )
+    app.add_middleware(Guard, https=https)
+    return app
+
+
+async def _refused(request: Request, error: HTTPException) -> Response:
+    """Say what is wrong in words, to a person or to a script."""
+    said = _SAID.get(error.status_code, "Something is wrong with this request.")
+    if error.detail != HTTPStatus(error.status_code).phrase and error.detail:  # words of our own
+        said = str(error.detail)
+    if error.status_code in (301, 302, 303, 307, 308):
+        return Response(status_code=error.status_code, headers=error.headers)
+    if wants_json(request):
+        return JSONResponse({"error": said}, error.status_code)
+    return page(request, "message.html", error.status_code, title="Not possible", says=said)

@@ -1,0 +1,120 @@
+"""What a rater's browser is sent of an item: texts in the order shown, and nothing that tells who wrote them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from psychocounsel.annotate.study import SPANS, Answer, Assignment, Item, Span, StudyPlan
+from psychocounsel.records import Turn
+
+_SENTENCE = re.compile(r"\S.*?(?:[.!?…]+[\"'”’)\]]*(?=\s|$)|(?=\n)|$)", re.S)
+_WORDS = {"first": "the first", "second": "the second", "tie": "equally good", "cannot": "cannot be judged"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A sentence of a response, which may be marked."""
+
+    start: int
+    """First character, as code points of the whole response."""
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownResponse:
+    side: str
+    """`first` or `second`."""
+    title: str
+    text: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownItem:
+    """An item as one rater sees it."""
+
+    earlier: tuple[Turn, ...]
+    speech: str
+    responses: tuple[ShownResponse, ...]
+    practice: bool
+    """Whether it is a calibration item, which is told."""
+
+
+def item(known: Item, each: Assignment) -> ShownItem:
+    """Return what is shown of an item."""
+    texts = tuple(reversed(known.texts)) if each.flipped and len(known.texts) > 1 else known.texts
+    titles = ("First response", "Second response") if len(texts) > 1 else ("Response",)
+    responses = tuple(
+        ShownResponse(side, title, text, parts(text))
+        for side, title, text in zip(("first", "second"), titles, texts, strict=False)
+    )
+    return ShownItem(known.conversation[:-1], known.conversation[-1].text, responses, known.role == "calibration")
+
+
+def parts(text: str) -> tuple[Part, ...]:
+    """Cut a response into its sentences; what lies between them is white space."""
+    found = (Part(m.start(), m.end(), m[0]) for m in _SENTENCE.finditer(text))
+    return tuple(Part(p.start, p.start + len(p.text.rstrip()), p.text.rstrip()) for p in found if p.text.strip())
+
+
+def feedback(known: Item, each: Assignment, answer: Answer, plan: StudyPlan) -> dict[str, object]:
+    """Return what was expected of a calibration item, in this rater's own order of sides."""
+    expected = known.expected
+    assert expected is not None
+    lines = []
+    if expected.verdict is not None:
+        lines.append(f"Expected overall: {_WORDS[shown_side(expected.verdict, each.flipped)]}.")
+        if answer.verdict is not None:
+            lines.append(f"You said: {_WORDS[shown_side(answer.verdict, each.flipped)]}.")
+    for principle in plan.rubric.principles:
+        if principle.key in expected.scores:
+            mine = answer.scores.get(principle.key)
+            said = f"; you said {mine}" if mine is not None else ""
+            lines.append(f"{principle.name}: expected {expected.scores[principle.key]}{said}.")
+    return {"met": expected.met(answer), "lines": lines, "why": expected.why}
+
+
+def own_side(shown: str, flipped: bool) -> str:
+    """Return what `first` or `second` is in the item's own terms; other choices stand for themselves."""
+    if shown not in ("first", "second"):
+        return shown
+    return "a" if (shown == "first") != flipped else "b"
+
+
+def shown_side(side: str, flipped: bool) -> str:
+    """Return how a or b is shown; other choices stand for themselves."""
+    if side not in ("a", "b"):
+        return side
+    return "first" if (side == "a") != flipped else "second"
+
+
+def mark_name(side: str, place: int) -> str:
+    """Return the name of the field that marks a sentence of a response."""
+    return f"mark_{side}_{place}"
+
+
+def spans_of(data: Mapping[str, Any], known: Item, each: Assignment) -> tuple[Span, ...]:
+    """Return the sentences that a form marks. Any value but `good` and `harmful` marks nothing."""
+    found = []
+    for response in item(known, each).responses:
+        for place, part in enumerate(response.parts):
+            kind = data.get(mark_name(response.side, place))
+            if kind in ("good", "harmful"):
+                side = own_side(response.side, each.flipped)
+                found.append(Span.model_validate({"side": side, "start": part.start, "end": part.end, "kind": kind}))
+    return tuple(found[:SPANS])
+
+
+def marks_of(answer: Answer, known: Item, each: Assignment) -> dict[str, str]:
+    """Return name of a field to the mark that it shows."""
+    by_place = {(shown_side(s.side, each.flipped), s.start): s.kind for s in answer.spans}
+    return {
+        mark_name(response.side, place): by_place[response.side, part.start]
+        for response in item(known, each).responses
+        for place, part in enumerate(response.parts)
+        if (response.side, part.start) in by_place
+    }

@@ -1,0 +1,95 @@
+// Saves each change as it is made, counts the time that the page is looked at, and takes the keys 1 to 5.
+// Without it the page works all the same: its buttons send the form.
+"use strict";
+
+const form = document.getElementById("rate");
+const state = document.getElementById("state");
+const seconds = form.elements.seconds;
+let looked = Number(seconds.value) || 0;
+let last = Date.now();
+let running = false;
+let waiting = false;
+let leaving = null; // the button that was pressed while a save was under way
+
+function key() {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function count() {
+  const now = Date.now();
+  // A gap of more than a minute is sleep or a stopped tab, and nobody was looking.
+  if (document.visibilityState === "visible" && now - last < 60000) looked += (now - last) / 1000;
+  last = now;
+  seconds.value = looked.toFixed(1);
+}
+
+async function save() {
+  if (running) { waiting = true; return; } // one at a time, so that an older one never comes last
+  running = true;
+  waiting = false;
+  count();
+  form.elements.key.value = key();
+  const body = new URLSearchParams(new FormData(form));
+  body.set("action", "save");
+  state.textContent = "Saving …";
+  for (let tries = 0; ; tries += 1) {
+    try {
+      const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } });
+      if (answer.ok) {
+        state.textContent = `Saved at ${new Date().toLocaleTimeString()}.`;
+        break;
+      }
+      if (answer.status < 500) {
+        const told = await answer.json().catch(() => ({}));
+        state.textContent = `Not saved. ${told.error || "Load the page again."}`;
+        break;
+      }
+    } catch { /* no connection: the same save, with the same key, is tried again */ }
+    if (tries >= 8) {
+      state.textContent = "Not saved: the server cannot be reached. Your choices stay on this page; change one to try again.";
+      break;
+    }
+    state.textContent = "No connection. Trying again …";
+    await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** Math.min(tries, 5)));
+  }
+  running = false;
+  if (leaving) form.requestSubmit(leaving);
+  else if (waiting) save();
+}
+
+form.addEventListener("change", save);
+form.addEventListener("submit", (event) => {
+  if (running) { // an older save must not come after the last one
+    event.preventDefault();
+    leaving = event.submitter || form.querySelector("button[value=done]");
+    return;
+  }
+  count();
+  form.elements.key.value = key();
+});
+document.addEventListener("visibilitychange", count);
+setInterval(count, 5000);
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    form.requestSubmit(form.querySelector("button[value=done]"));
+    return;
+  }
+  // Only within a principle that has the focus, so that no key does anything by surprise.
+  if (event.ctrlKey || event.altKey || event.metaKey || event.target.type !== "radio") return;
+  const field = event.target.closest("fieldset");
+  const radio = field && field.querySelectorAll("input[type=radio]")[Number(event.key) - 1];
+  if (!radio) return;
+  event.preventDefault();
+  radio.checked = true;
+  radio.dispatchEvent(new Event("change", { bubbles: true }));
+  const all = [...form.querySelectorAll("fieldset.choice")];
+  const next = all[all.indexOf(field) + 1];
+  const to = next ? next.querySelector("input:checked") || next.querySelector("input") : form.querySelector("button[value=done]");
+  to.focus();
+});
+
+const errors = document.getElementById("errors");
+if (errors) errors.focus();
