@@ -22,9 +22,9 @@ check: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.run
 
-# PostgreSQL and Chromium come with the issues that need them; there is nothing to install yet.
+# PostgreSQL and Chromium, for the tests of the web pages; without them those tests skip, and say so.
 services:
-	@echo "no services are needed yet"
+	@bash development/services.sh
 
 # Written again whenever what is to be installed changes, and last, so that a cut-off installation is taken up again.
 $(VENV)/.installed: pyproject.toml constraints.txt

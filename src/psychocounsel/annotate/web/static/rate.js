@@ -35,7 +35,8 @@ async function save() {
   state.textContent = "Saving …";
   for (let tries = 0; ; tries += 1) {
     try {
-      const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } });
+      // A button is called `action`, so the property of that name is not the address.
+      const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { Accept: "application/json" } });
       if (answer.ok) {
         state.textContent = `Saved at ${new Date().toLocaleTimeString()}.`;
         break;
