@@ -176,7 +176,7 @@ def section_of(recipe: Recipe, keys: tuple[str, ...]) -> dict[str, Any]:
     # Where a server stands decides what it answers; how fast it is asked does not.
     named = [server_of(spec) for spec in _specs(recipe, keys)]
     resolved |= {f"endpoints.{name}": recipe.endpoint(name).url for name in named if name}
-    for name in ("collect.path", "rate.rubric", "reward.general"):
+    for name in ("collect.path", "rate.rubric", "pair.people", "reward.general"):
         if resolved.get(name) and (path := Path(resolved[name])).exists():
             files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
             digests = [sha256_of(file) for file in files]

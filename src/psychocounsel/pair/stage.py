@@ -19,6 +19,7 @@ from psychocounsel import layout
 from psychocounsel.artifacts import Step, write_json
 from psychocounsel.errors import RecipeError, TooLittleDataError
 from psychocounsel.pair.exchange import write_released, write_trl
+from psychocounsel.pair.people import with_people
 from psychocounsel.principles import Rubric, default_rubric
 from psychocounsel.progress import Tick
 from psychocounsel.recipe import Pair, Recipe
@@ -149,6 +150,11 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     responses = read_records(run / layout.RESPONSES, Response)
     ratings = read_records(run / layout.RATINGS, Rating)
     result = pair(speeches, responses, ratings, recipe.pair, rubric)
+    people: dict[str, int] = {}
+    if recipe.pair.people is not None:
+        given = with_people(result.pairs, speeches, recipe.pair.people)
+        result, people = Paired(given.pairs, result.refused), given.counts
+        step.simulated = step.simulated or given.simulated
     splits = Counter(p.split for p in result.pairs)
     absent = [s for s in ("train", "dev", "test") if not splits[s]]
     if absent:
@@ -173,5 +179,5 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
         "refused": result.refused,
         "rejected_safer_than_chosen": inverted,
         "mean_gap": round(sum(p.gap for p in result.pairs) / len(result.pairs), 3),
-    }
+    } | ({"people": people} if people else {})
     tick(1, 1)
