@@ -98,10 +98,11 @@ class Expected:
     """What the rater is told afterwards."""
 
     def met(self, answer: Answer) -> bool:
-        """Whether an answer agrees: the same verdict, and each score within one point."""
+        """Whether an answer agrees: the same verdict, and each score given and within one point."""
         if self.verdict is not None and answer.verdict != self.verdict:
             return False
-        return all(abs(answer.scores.get(key, 0) - score) <= 1 for key, score in self.scores.items())
+        given = answer.scores
+        return all(key in given and abs(given[key] - score) <= 1 for key, score in self.scores.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,107 @@
+"""How far raters agree with each other on one question, by every statistic that the data allow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from psychocounsel.annotate.results.codes import Codes
+from psychocounsel.errors import TooLittleDataError
+from psychocounsel.statistics import agreement
+from psychocounsel.statistics.intervals import Figure, Floats, Moments, mean_of
+
+RESAMPLES = 2000
+"""Of every interval."""
+SHARE, FLEISS, NOMINAL, ORDINAL, AC1, ICC = (
+    "share of pairs agreeing",
+    "Fleiss' kappa",
+    "alpha, nominal",
+    "alpha, ordinal",
+    "Gwet's AC1",
+    "ICC(2,1)",
+)
+MEASURES = (SHARE, FLEISS, NOMINAL, ORDINAL, AC1, ICC)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One figure, or why there is none."""
+
+    measure: str
+    figure: Figure | None
+    why: str = ""
+    """Why there is no figure; empty where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Agreement between raters on one question."""
+
+    task: str
+    items: int
+    """Items with a label at least."""
+    raters: int
+    ratings: int
+    """Labels given."""
+    levels: tuple[str, ...]
+    lines: tuple[Line, ...]
+    missing: dict[str, int] = field(default_factory=dict)
+    """Labels that were asked for and are not there, by reason."""
+
+    def figure(self, measure: str) -> Figure | None:
+        return next((line.figure for line in self.lines if line.measure == measure), None)
+
+
+def measured(measure: str, clusters: Sequence[str], make: Callable[[], Moments], seed: int) -> Line:
+    """Return a figure with its interval, or why there is none: one that cannot be had keeps no other from being had."""
+    try:
+        figure = make().figure(clusters, resamples=RESAMPLES, seed=seed)
+    except TooLittleDataError as error:
+        return Line(measure, None, str(error))
+    if math.isnan(figure.value):
+        return Line(measure, None, f"{measure} is undefined: every label is the same.")
+    return Line(measure, figure)
+
+
+def pairwise(table: Floats, levels: int) -> Moments:
+    """Share of the pairs of an item's raters who gave the same label, its mean over items (each with two or more)."""
+    counts = agreement.tallies(table, levels, "agreement")
+    n = counts.sum(axis=1)
+    return mean_of(((counts**2).sum(axis=1) - n) / (n * (n - 1)), (0.0, 1.0))
+
+
+def agree(codes: Codes, seed: int, missing: Mapping[str, int] | None = None) -> Agreement:
+    """Return every statistic that fits the labels, over items with two: without an order no ordinal alpha or ICC."""
+    several, levels = codes.rated(2), len(codes.levels)
+    makers: dict[str, Callable[[], Moments]] = {
+        SHARE: lambda: pairwise(_some(several), levels),
+        FLEISS: lambda: agreement.fleiss_kappa(_some(several), levels),
+        NOMINAL: lambda: agreement.krippendorff_alpha(_some(several), levels),
+        AC1: lambda: agreement.gwet_ac1(_some(several), levels),
+    }
+    if codes.ordered:
+        makers[ORDINAL] = lambda: agreement.krippendorff_alpha(_some(several), levels, "ordinal")
+    if codes.numbers:
+        makers[ICC] = lambda: agreement.icc(_whole(codes))
+    lines = [measured(name, several.clusters, makers[name], seed) for name in MEASURES if name in makers]
+    given = codes.given
+    return Agreement(
+        codes.task, int((given > 0).sum()), len(codes.raters), int(given.sum()), codes.levels, tuple(lines),
+        dict(missing or {}),
+    )  # fmt: skip
+
+
+def _some(codes: Codes) -> Floats:
+    if not codes.items:
+        raise TooLittleDataError("no item has labels of two raters.")
+    return codes.table
+
+
+def _whole(codes: Codes) -> Floats:
+    if np.isnan(codes.table).any():
+        raise TooLittleDataError("it needs every rater to rate every item; alpha does not.")
+    scores: Floats = np.asarray(codes.numbers)[codes.table.astype(int)]
+    return scores
