@@ -36,7 +36,8 @@ class SimulatedRater:
     def named(cls, code: str, seed: int = 0) -> SimulatedRater:
         """Return the rater of a code: the same one each time."""
         rng = np.random.default_rng(content_seed("simulated rater", seed, code))
-        return cls(code, float(rng.uniform(0.4, 1.1)), float(rng.uniform(0.15, 0.45)), seconds=float(rng.uniform(35, 90)))
+        noise, threshold, seconds = rng.uniform(0.4, 1.1), rng.uniform(0.15, 0.45), rng.uniform(35, 90)
+        return cls(code, float(noise), float(threshold), seconds=float(seconds))
 
     def answer(self, plan: StudyPlan, item: Item, each: Assignment, seed: int = 0) -> Answer:
         """Return what this rater says of an item; to a check they answer as they are told to."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.middleware.sessions import SessionMiddleware
 
@@ -13,7 +16,9 @@ from psychocounsel.annotate.store import Store
 from psychocounsel.annotate.web import coordinator, rater, static
 from psychocounsel.annotate.web.guard import HOURS, Guard
 from psychocounsel.annotate.web.pages import page, wants_json
+from psychocounsel.errors import ResourceError
 
+_LOG = logging.getLogger(__name__)
 _SAID = {
     400: "This form could not be read. Go back, load the page again, and send it once more.",
     401: "Please sign in first.",
@@ -23,6 +28,7 @@ _SAID = {
     409: "The study is paused, so nothing is saved just now. What was saved before is kept.",
     413: "This is more than a form of this study can hold.",
     429: "Too many tries. Please wait a few minutes.",
+    503: "The study's database does not answer just now, so this was not saved. Please try again in a minute.",
 }
 
 
@@ -30,12 +36,20 @@ def make_app(store: Store, *, https: bool = False) -> FastAPI:
     """Return the pages of one study. `https` says that they are served over TLS: then cookies go over nothing else."""
     app = FastAPI(title="psychocounsel annotate", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.store = store
+    _ = (
+        store.plan,
+        store.items,
+        store.numbers,
+    )  # now, so that no rater waits for it, and an error page needs no database
     app.state.tries = coordinator.Tries()
     app.include_router(rater.router)
     app.include_router(coordinator.router)
     app.include_router(static.router)
     # Starlette types handlers by Exception, whatever they are registered for.
     app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, _no_such_place)  # type: ignore[arg-type]
+    app.add_exception_handler(SQLAlchemyError, _unavailable)
+    app.add_exception_handler(ResourceError, _unavailable)
     app.add_middleware(
         SessionMiddleware,
         secret_key=store.secret,
@@ -48,6 +62,11 @@ def make_app(store: Store, *, https: bool = False) -> FastAPI:
     return app
 
 
+async def _no_such_place(request: Request, error: RequestValidationError) -> Response:
+    """What cannot be read of an address leads nowhere; bodies are read by our own forms."""
+    return await _refused(request, HTTPException(404))
+
+
 async def _refused(request: Request, error: HTTPException) -> Response:
     """Say what is wrong in words, to a person or to a script."""
     said = _SAID.get(error.status_code, "Something is wrong with this request.")
@@ -55,6 +74,18 @@ async def _refused(request: Request, error: HTTPException) -> Response:
         said = str(error.detail)
     if error.status_code in (301, 302, 303, 307, 308):
         return Response(status_code=error.status_code, headers=error.headers)
+    return _told(request, error.status_code, said)
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    """The database is away: a browser tries again. Its own words may hold what was written, and are not repeated."""
+    _LOG.error("the study's database did not do what was asked: %s", type(error).__name__)
+    answer = _told(request, 503, _SAID[503])
+    answer.headers["Retry-After"] = "5"
+    return answer
+
+
+def _told(request: Request, status: int, said: str) -> Response:
     if wants_json(request):
-        return JSONResponse({"error": said}, error.status_code)
-    return page(request, "message.html", error.status_code, title="Not possible", says=said)
+        return JSONResponse({"error": said}, status)
+    return page(request, "message.html", status, title="Not possible", says=said)

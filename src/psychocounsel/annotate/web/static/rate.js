@@ -5,6 +5,7 @@
 const form = document.getElementById("rate");
 const state = document.getElementById("state");
 const seconds = form.elements.seconds;
+const shows = document.getElementById("anchors");
 let looked = Number(seconds.value) || 0;
 let last = Date.now();
 let running = false;
@@ -59,7 +60,7 @@ async function save() {
   else if (waiting) save();
 }
 
-form.addEventListener("change", save);
+form.addEventListener("change", (event) => { if (event.target !== shows) save(); });
 form.addEventListener("submit", (event) => {
   if (running) { // an older save must not come after the last one
     event.preventDefault();
@@ -90,6 +91,22 @@ document.addEventListener("keydown", (event) => {
   const next = all[all.indexOf(field) + 1];
   const to = next ? next.querySelector("input:checked") || next.querySelector("input") : form.querySelector("button[value=done]");
   to.focus();
+});
+
+// The descriptions are in view until a rater who knows them puts them away, on this device.
+function showAnchors() {
+  for (const each of document.querySelectorAll("details.anchors")) each.open = shows.checked;
+}
+try {
+  shows.checked = localStorage.getItem("anchors") !== "away";
+} catch { /* a browser that keeps nothing */ }
+document.getElementById("toggle").hidden = false;
+showAnchors();
+shows.addEventListener("change", () => {
+  showAnchors();
+  try {
+    localStorage.setItem("anchors", shows.checked ? "shown" : "away");
+  } catch { /* as above */ }
 });
 
 const errors = document.getElementById("errors");

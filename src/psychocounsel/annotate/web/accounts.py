@@ -1,0 +1,87 @@
+"""Who coordinates a study, for its owners; and the audit log."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from fastapi import APIRouter, Request, Response
+from wtforms import PasswordField, SelectField, StringField
+from wtforms.validators import InputRequired, Length
+
+from psychocounsel.annotate.store import Coordinator
+from psychocounsel.annotate.store.access import LEAST_PASSWORD, ROLES, CoordinatorRole
+from psychocounsel.annotate.web import forms
+from psychocounsel.annotate.web.desk import Actor, Owner, to, view
+from psychocounsel.annotate.web.pages import store_of
+from psychocounsel.annotate.web.rater import Sent
+from psychocounsel.errors import InputError
+
+router = APIRouter(prefix="/coordinator")
+SHOWN = 500
+"""Lines of the audit log on a page; all of them are in the database."""
+_BODY = forms.body({"name": {"type": "string"}, "role": {"enum": list(ROLES)}, "password": {"type": "string"}})
+
+
+class Account(forms.Guarded):
+    """A coordinator who is added or changed."""
+
+    name = StringField(validators=[InputRequired(), Length(max=60)])
+    role = SelectField(choices=[(role, role) for role in ROLES])
+    password = PasswordField(validators=[InputRequired(), Length(max=1000)])
+
+
+@router.get("/accounts")
+def accounts(request: Request, who: Owner) -> Response:
+    return _page(request, who, "")
+
+
+def _page(request: Request, who: Coordinator, fault: str) -> Response:
+    known = store_of(request).access.coordinators()
+    return view(
+        request, who, "coordinator_accounts.html", 422 if fault else 200, accounts=known, roles=ROLES,
+        least=LEAST_PASSWORD, fault=fault,
+    )  # fmt: skip
+
+
+@router.post("/accounts", openapi_extra=_BODY)
+def add(request: Request, who: Owner, data: Sent) -> Response:
+    """Add a coordinator under a name that is not there yet."""
+    form = forms.checked(Account, request, data)
+    if any(each.name == form.name.data.strip() for each in store_of(request).access.coordinators()):
+        return _page(request, who, "There is a coordinator of this name already; change them below.")
+    return _kept(request, who, form, "added a coordinator")
+
+
+@router.post("/accounts/change", openapi_extra=_BODY)
+def change(request: Request, who: Owner, data: Sent) -> Response:
+    """Set a coordinator's role and password anew; their sessions end, but for an owner's own."""
+    form = forms.checked(Account, request, data)
+    known = {each.name: each for each in store_of(request).access.coordinators()}
+    name = form.name.data.strip()
+    if name not in known:
+        return _page(request, who, "There is no coordinator of this name.")
+    others = [each for each in known.values() if each.role == "owner" and each.name != name]
+    if not others and form.role.data != "owner":
+        return _page(request, who, "A study needs an owner, and there is no other one.")
+    return _kept(request, who, form, "changed a coordinator")
+
+
+def _kept(request: Request, who: Coordinator, form: Any, what: str) -> Response:
+    store, name = store_of(request), form.name.data.strip()
+    try:
+        store.access.set_coordinator(name, form.password.data, cast(CoordinatorRole, form.role.data))
+    except InputError as error:
+        said = str(error)
+        return _page(request, who, said[:1].upper() + said[1:])
+    store.note(who.name, f"{what} as {form.role.data}")
+    if name == who.name:
+        version = next(each.version for each in store.access.coordinators() if each.name == name)
+        request.session["coordinator"] = [name, version]
+    return to("/coordinator/accounts")
+
+
+@router.get("/audit")
+def audit(request: Request, who: Actor) -> Response:
+    """Show who did what, the newest first."""
+    lines = store_of(request).audit()
+    return view(request, who, "coordinator_audit.html", lines=lines[:SHOWN], more=max(0, len(lines) - SHOWN))

@@ -1,0 +1,114 @@
+"""The coordinators' desk: who is signed in, what their role opens, and how many tries a sign-in has."""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+import time
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import Depends, HTTPException, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from psychocounsel.annotate.store import Coordinator
+from psychocounsel.annotate.web import forms
+from psychocounsel.annotate.web.pages import page, store_of
+
+MOST_TRIES = 8
+"""Failed sign-ins under one name, or from one address, within WINDOW."""
+WINDOW = 600.0
+"""Seconds."""
+KEPT = 4096
+"""Names and addresses remembered at most; the oldest are forgotten first."""
+AT_ONCE = 4
+"""Passwords checked at one moment: each takes 32 MiB and a worker that raters' saves need too."""
+
+
+class Tries:
+    """Counts failed sign-ins by name and by address. Kept in memory: another process counts for itself."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._times, self._lock = clock, dict[str, list[float]](), threading.Lock()
+        self.checking = threading.BoundedSemaphore(AT_ONCE)
+
+    def take(self, *keys: str) -> bool:
+        """Count a try under each key before it is made. False, and none is counted, where a key has had too many."""
+        with self._lock:
+            now = self._clock()
+            recent = {key: [t for t in self._times.get(key, ()) if t > now - WINDOW] for key in keys}
+            if any(len(times) >= MOST_TRIES for times in recent.values()):
+                return False
+            for key, times in recent.items():
+                self._times.pop(key, None)  # to the end, so that what stands first is the oldest
+                self._times[key] = [*times, now]
+            while len(self._times) > KEPT:
+                del self._times[next(iter(self._times))]
+            return True
+
+    def succeeded(self, *keys: str) -> None:
+        """Take back the try that `take` counted: only failures count."""
+        with self._lock:
+            for key in keys:
+                if times := self._times.get(key):
+                    times.pop()
+
+
+def address_of(request: Request) -> str:
+    """Return where a request comes from; of IPv6 the network, as one visitor has 2^64 addresses of it."""
+    host = request.client.host if request.client else ""
+    try:
+        found = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
+
+
+def signed_in(request: Request) -> Coordinator:
+    """Return whose session this is.
+
+    Raises HTTPException: 303 to the sign-in where nobody is signed in and a page is asked for, else 403.
+    """
+    name, version = (*request.session.get("coordinator", ()), None, None)[:2]
+    found = store_of(request).access.by_name(str(name), version) if isinstance(version, int) else None
+    if found is not None:
+        return found
+    if request.method == "GET" and "rater" not in request.session:
+        raise HTTPException(303, headers={"Location": "/coordinator/sign-in"})
+    raise HTTPException(403)
+
+
+Reader = Annotated[Coordinator, Depends(signed_in)]
+
+
+def acting(who: Reader) -> Coordinator:
+    """Return who is signed in, where they may do more than read. Raises HTTPException 403 for an observer."""
+    if who.role == "observer":
+        raise HTTPException(403, "An observer may read progress and agreement, and nothing else.")
+    return who
+
+
+def owning(who: Reader) -> Coordinator:
+    """Return who is signed in, where they are an owner. Raises HTTPException 403 for all others."""
+    if who.role != "owner":
+        raise HTTPException(403, "Only an owner of the study may do this.")
+    return who
+
+
+Actor = Annotated[Coordinator, Depends(acting)]
+Owner = Annotated[Coordinator, Depends(owning)]
+
+
+def view(request: Request, who: Coordinator, template: str, status: int = 200, /, **values: Any) -> HTMLResponse:
+    """Return a page of the desk: it knows who looks at it, and has the token that its forms send."""
+    token = forms.form_of(forms.Guarded, request).csrf_token.current_token
+    return page(request, template, status, who=who, acts=who.role != "observer", token=token, **values)
+
+
+def to(address: str) -> RedirectResponse:
+    return RedirectResponse(address, 303)
+
+
+def printable(text: str | None) -> str:
+    """Return text on one line without what a database may refuse, such as NUL."""
+    return "".join(letter for letter in " ".join((text or "").split()) if letter.isprintable())
