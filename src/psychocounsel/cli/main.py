@@ -10,6 +10,7 @@ import typer
 
 from psychocounsel import __version__
 from psychocounsel.cli import ablate as ablate_command
+from psychocounsel.cli import annotate as annotate_command
 from psychocounsel.cli import calls, collect, evaluate, report, reward, show, stages
 from psychocounsel.cli import plan as plan_command
 from psychocounsel.cli import publish as publish_command
@@ -62,6 +63,7 @@ app.add_typer(calls.app, name="calls")
 app.add_typer(reward.app, name="reward")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(report.app, name="report")
+app.add_typer(annotate_command.app, name="annotate")
 stages.add_to(app)
 
 
