@@ -94,6 +94,13 @@ class Events:
             Event(row.id, row.rater, row.assignment, row.kind, json.loads(row.payload), moment(row.at)) for row in rows
         ]
 
+    def newest(self) -> tuple[tuple[str, int, int, str], ...]:
+        """Return rater, number of events, newest id and time: each event changes something, whatever their order."""
+        of = schema.event.c
+        query = select(of.rater, func.count(), func.max(of.id), func.max(of.at)).group_by(of.rater).order_by(of.rater)
+        with self._db.reading() as connection:
+            return tuple((row[0], row[1], row[2], row[3]) for row in connection.execute(query))
+
     def answers(self, rater: str | None = None, assignment: int | None = None) -> dict[int, Stored]:
         """Return assignment to its newest answer: of all, of one rater, or of one assignment."""
         of = schema.event.c

@@ -12,11 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from psychocounsel.annotate.store import schema
-from psychocounsel.annotate.store.access import Access, stamp
-from psychocounsel.annotate.store.database import Database, open_database
+from psychocounsel.annotate.store.access import Access, digest, stamp
+from psychocounsel.annotate.store.database import Database, make_database, open_database
 from psychocounsel.annotate.store.events import Event, Events, Saved, Stored, moment
 from psychocounsel.annotate.study import Answer, Assignment, Design, Expected, Item, StudyPlan
 from psychocounsel.errors import InputError
@@ -33,56 +33,21 @@ class Store:
 
     @classmethod
     def make(cls, where: str | Path, design: Design) -> Store:
-        """Write a design into a database of its own. Raises InputError where there is a study already."""
-        store = cls(open_database(str(where), create=True))
-        try:
-            store._begin(design)
-        except BaseException:
-            store.close()
-            raise
-        return store
+        """Write a design into a database of its own, all or nothing. Raises InputError where something is there."""
+        return cls(make_database(str(where), lambda connection: _begin(connection, design)))
 
     @classmethod
     @contextmanager
     def open(cls, where: str | Path) -> Iterator[Store]:
         """Open a study, and close it. Raises InputError where there is none."""
-        store = cls(open_database(str(where), create=False))
+        store = cls(open_database(str(where)))
         try:
-            if not store._has_plan():
-                raise InputError(f"the study at {Path(str(where)).name} was never finished. Make it again.")
             yield store
         finally:
             store.close()
 
     def close(self) -> None:
-        self._db.engine.dispose()
-
-    def _has_plan(self) -> bool:
-        with self._db.reading() as connection:
-            return connection.execute(select(schema.study.c.id)).first() is not None
-
-    def _begin(self, design: Design) -> None:
-        """All of the design, or nothing of it."""
-        number = {item.id: n for n, item in enumerate(design.items)}
-        with self._db.writing() as connection:
-            connection.execute(
-                insert(schema.item),
-                [{"id": item.id, "place": number[item.id], "content": _written(item)} for item in design.items],
-            )
-            connection.execute(
-                insert(schema.rater),
-                [{"code": code, "name": "", "revoked": False, "version": 0} for code in design.raters],
-            )
-            connection.execute(
-                insert(schema.assignment),
-                [asdict(each) | {"id": n} for n, each in enumerate(design.assignments, 1)],
-            )
-            connection.execute(
-                insert(schema.study).values(
-                    id=1, plan=design.plan.model_dump_json(), secret=secrets.token_urlsafe(48), paused=False,
-                    made=stamp(),
-                )
-            )  # fmt: skip
+        self._db.close()
 
     @cached_property
     def plan(self) -> StudyPlan:
@@ -128,15 +93,19 @@ class Store:
             connection.execute(update(schema.study).values(paused=paused))
 
     def save(self, number: int, answer: Answer, key: str) -> Saved:
-        """Keep an answer to assignment `number`. It is on the disk when this returns; a repeated `key` adds nothing.
+        """Keep an answer to assignment `number`. It is on the disk when this returns.
 
+        The same answer with the same `key` a second time adds nothing.
         Raises InputError where the answer does not fit its item.
         """
         each = self.assignments[number]
         faults = answer.faults(self.plan, self.items[each.item])
         if faults:
             raise InputError("; ".join(faults))
-        return self.events.append(each.rater, "answer", key, answer.as_payload(), number)
+        payload = answer.as_payload()
+        # A browser without scripts sends a corrected form under the key of the first: that is another save.
+        said = digest(f"{number} {json.dumps(payload, sort_keys=True)}")[:12]
+        return self.events.append(each.rater, "answer", f"{key}-{said}", payload, number)
 
     def withdrawn(self) -> set[str]:
         """Return the raters whose answers are left out of every result."""
@@ -183,6 +152,24 @@ class Store:
         with self._db.reading() as connection:
             rows = connection.execute(select(schema.audit).order_by(schema.audit.c.id.desc())).all()
         return [{"who": r.who, "what": r.what, "about": r.about, "at": moment(r.at)} for r in rows]
+
+
+def _begin(connection: Connection, design: Design) -> None:
+    connection.execute(
+        insert(schema.item),
+        [{"id": item.id, "place": n, "content": _written(item)} for n, item in enumerate(design.items)],
+    )
+    connection.execute(
+        insert(schema.rater), [{"code": code, "name": "", "revoked": False, "version": 0} for code in design.raters]
+    )
+    connection.execute(
+        insert(schema.assignment), [asdict(each) | {"id": n} for n, each in enumerate(design.assignments, 1)]
+    )
+    connection.execute(
+        insert(schema.study).values(
+            id=1, plan=design.plan.model_dump_json(), secret=secrets.token_urlsafe(48), paused=False, made=stamp()
+        )
+    )
 
 
 def annotation(plan: StudyPlan, item: Item, each: Assignment, stored: Stored) -> Annotation:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
+from psychocounsel.annotate.exchange.sides import own_side, shown_side
 from psychocounsel.annotate.store import Coordinator, Store
 from psychocounsel.annotate.study import Answer, Assignment, Item
 from psychocounsel.annotate.web import forms, shown
@@ -68,7 +69,7 @@ def _page(request: Request, who: Coordinator, place: int, form: Any, faults: lis
 
 def _hidden(known: Item, each: Assignment) -> dict[str, Any]:
     """Return what is kept from whoever still has to decide: who wrote what, and which one the label prefers."""
-    sides = [shown.own_side(side, each.flipped) for side in ("first", "second")[: len(known.texts)]]
+    sides = [own_side(side, each.flipped) for side in ("first", "second")[: len(known.texts)]]
     rows = []
     for response, side in zip(shown.item(known, each).responses, sides, strict=True):
         number = "ab".index(side)
@@ -82,7 +83,7 @@ def _hidden(known: Item, each: Assignment) -> dict[str, Any]:
             }
         )
     preferred = {"first": "the first", "second": "the second", "tie": "neither"}
-    label = preferred.get(shown.shown_side(known.label, each.flipped), "")
+    label = preferred.get(shown_side(known.label, each.flipped), "")
     return {"rows": rows, "label": label, "labeller": known.labeller, "gap": known.gap}
 
 

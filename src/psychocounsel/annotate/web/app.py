@@ -36,11 +36,8 @@ def make_app(store: Store, *, https: bool = False) -> FastAPI:
     """Return the pages of one study. `https` says that they are served over TLS: then cookies go over nothing else."""
     app = FastAPI(title="psychocounsel annotate", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.store = store
-    _ = (
-        store.plan,
-        store.items,
-        store.numbers,
-    )  # now, so that no rater waits for it, and an error page needs no database
+    # Now, so that no rater waits for them, and an error's page needs no database.
+    _ = store.plan, store.items, store.numbers
     app.state.tries = coordinator.Tries()
     app.include_router(rater.router)
     app.include_router(coordinator.router)

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from psychocounsel.annotate.exchange.sides import shown_side
 from psychocounsel.annotate.results.answers import place_of
 from psychocounsel.annotate.results.codes import OVERALL
 from psychocounsel.annotate.study import Item, StudyPlan
-from psychocounsel.annotate.web.shown import shown_side
 from psychocounsel.records import Annotation, content_seed
 
 MOST = 2 / 3

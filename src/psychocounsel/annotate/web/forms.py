@@ -14,14 +14,14 @@ from wtforms import BooleanField, Form, HiddenField, RadioField, TextAreaField
 from wtforms.csrf.session import SessionCSRF
 from wtforms.validators import Length, Optional
 
+from psychocounsel.annotate.exchange.sides import VERDICTS, own_side, shown_side
 from psychocounsel.annotate.study import COMMENT, Answer, Assignment, Span, StudyPlan
 from psychocounsel.annotate.web.guard import HOURS
 from psychocounsel.annotate.web.pages import store_of
-from psychocounsel.annotate.web.shown import own_side, shown_side
 from psychocounsel.principles import HIGHEST, LOWEST
 
 FORM = "application/x-www-form-urlencoded"
-SHOWN = (("first", "First"), ("second", "Second"), ("tie", "Equally good"), ("cannot", "I cannot judge"))
+SHOWN = tuple(VERDICTS.items())
 """What a rater may say of a pair; which is a and which b is put back when the answer is kept."""
 RATED = tuple((str(n), str(n)) for n in range(LOWEST, HIGHEST + 1))
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from psychocounsel.annotate.exchange.sides import own_side, shown_side, shown_texts
 from psychocounsel.annotate.study import SPANS, Answer, Assignment, Item, Span, StudyPlan
 from psychocounsel.records import Turn
 
@@ -46,7 +47,7 @@ class ShownItem:
 
 def item(known: Item, each: Assignment) -> ShownItem:
     """Return what is shown of an item."""
-    texts = tuple(reversed(known.texts)) if each.flipped and len(known.texts) > 1 else known.texts
+    texts = shown_texts(known, each)
     titles = ("First response", "Second response") if len(texts) > 1 else ("Response",)
     responses = tuple(
         ShownResponse(side, title, text, parts(text))
@@ -76,20 +77,6 @@ def feedback(known: Item, each: Assignment, answer: Answer, plan: StudyPlan) -> 
             said = f"; you said {mine}" if mine is not None else ""
             lines.append(f"{principle.name}: expected {expected.scores[principle.key]}{said}.")
     return {"met": expected.met(answer), "lines": lines, "why": expected.why}
-
-
-def own_side(shown: str, flipped: bool) -> str:
-    """Return what `first` or `second` is in the item's own terms; other choices stand for themselves."""
-    if shown not in ("first", "second"):
-        return shown
-    return "a" if (shown == "first") != flipped else "b"
-
-
-def shown_side(side: str, flipped: bool) -> str:
-    """Return how a or b is shown; other choices stand for themselves."""
-    if side not in ("a", "b"):
-        return side
-    return "first" if (side == "a") != flipped else "second"
 
 
 def mark_name(side: str, place: int) -> str:
