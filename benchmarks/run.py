@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from benchmarks import (
+    annotate_load,
     calls,
     collect,
     epitome,
@@ -37,6 +38,7 @@ BENCHMARKS = {
     "planted-faults": planted_faults.main,
     "evaluation": evaluation.main,
     "power": power.main,
+    "annotate-load": annotate_load.main,
     "training": training.main,
     "scoring": scoring.main,
     "sampling": sampling.main,
