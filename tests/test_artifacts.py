@@ -157,3 +157,14 @@ def test_manifests_hold_what_a_reader_needs(tmp_path):
     )
     assert {"wall_seconds", "simulated", "counts", "peak_rss_bytes"} <= set(raw)
     assert raw["files"]["a.txt"]["sha256"] == "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+
+
+def test_a_steps_memory_is_its_own_and_not_what_started_it():
+    code = "from psychocounsel.artifacts import peak_memory; print(peak_memory())"
+    parent = (
+        "import subprocess, sys\n"
+        "held = b'x' * 900_000_000\n"
+        f"print(subprocess.run([sys.executable, '-c', {code!r}], capture_output=True, text=True).stdout)"
+    )
+    found = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True, check=True)
+    assert 10_000_000 < int(found.stdout) < 800_000_000

@@ -81,7 +81,7 @@ def test_what_is_not_finished_is_kept_and_said(store):
         assert 'href="#f-overall"' in page.text
         assert store.annotations() == []
         page = who.get("/rate/1")
-        assert page.text.count("\" checked> First") == 6
+        assert page.text.count('" checked> First') == 6
         page = who.post("/rate/1", data=filled(page, value="cannot", key="c"))
         assert page.url.path == "/rate/1/told"
     assert store.annotations()[0].verdict == "cannot"
@@ -100,7 +100,7 @@ def test_each_click_is_saved_and_nothing_is_doubled(store):
     with client(store) as another_device:
         page = another_device.get(f"/r/{store.access.invite('R01')}")
         assert page.url.path == "/rate/1"
-        assert page.text.count("\" checked> Equally good") == 1
+        assert page.text.count('" checked> Equally good') == 1
 
 
 def test_back_and_edit_keeps_the_item_done_and_practice_stays_as_it_was_told(store):

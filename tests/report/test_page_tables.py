@@ -10,7 +10,7 @@ from written_run import KEYS, Ask, Page, make_report, tables_of
 
 from psychocounsel import layout
 from psychocounsel.artifacts import complete_manifest
-from psychocounsel.report.words import plain
+from psychocounsel.statistics.intervals import finite
 
 
 def test_win_table_equals_the_file(usual_run: Path, usual_page: Page):
@@ -153,7 +153,7 @@ def test_tables_json_holds_the_figures_and_only_plain_numbers(usual_run: Path, u
     assert "NaN" not in text
     tables = json.loads(text)
     assert tables["reward"]["overall"] == read(usual_run, layout.REWARD_METRICS)["overall"]
-    assert tables["win_rates"]["rates"] == plain(read(usual_run, layout.WIN_RATES)["rates"])
+    assert tables["win_rates"]["rates"] == finite(read(usual_run, layout.WIN_RATES)["rates"])
     assert tables["risk"] == read(usual_run, layout.RISK_SLICE)
     assert tables["alignment"]["curves"] == read(usual_run, layout.CURVES)["curves"]
 

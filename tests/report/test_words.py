@@ -6,6 +6,7 @@ import pytest
 
 from psychocounsel.report import words
 from psychocounsel.report.paper import met
+from psychocounsel.statistics.intervals import finite
 
 NAN = float("nan")
 
@@ -46,7 +47,7 @@ def test_lists_in_words():
 
 def test_plain_is_json_for_every_reader():
     value = {"a": [NAN, 1.0, (float("-inf"), "x")], 3: None}
-    assert json.loads(json.dumps(words.plain(value), allow_nan=False)) == {"a": [None, 1.0, [None, "x"]], "3": None}
+    assert json.loads(json.dumps(finite(value), allow_nan=False)) == {"a": [None, 1.0, [None, "x"]], "3": None}
 
 
 def test_met():
