@@ -342,3 +342,16 @@ def test_a_page_that_is_corrected_without_scripts_is_kept(tmp_path):
         who.post("/rate/1", data=filled(page, key=key))
     assert [a.verdict for a in store.annotations()] == ["a"]
     store.close()
+
+
+def test_who_was_not_told_that_practice_was_saved_sends_it_again_and_is_told(tmp_path):
+    store = made_store(tmp_path)
+    with client(store) as who:
+        said = filled(enter(who, store))
+        first = who.post("/rate/1", data=said)
+        again = who.post("/rate/1", data=said)
+        assert first.url.path == again.url.path == "/rate/1/told"
+        assert who.post("/rate/1", data=filled(who.get("/rate/2"), key="other")).status_code == 400
+        assert who.post("/rate/1", data=said | {"overall": "second"}).status_code == 400
+    assert len(store.events.all(kinds=("answer",))) == 1
+    store.close()

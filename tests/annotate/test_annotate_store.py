@@ -96,6 +96,9 @@ def test_another_answer_under_a_key_that_was_used_is_kept_all_the_same(store):
     assert not elsewhere.again
     assert {n: s.answer.verdict for n, s in store.events.answers().items()} == {1: "b", 2: "b"}
     assert store.save(1, done("b"), "one").again
+    assert store.has(1, done("b"), "one")
+    assert not store.has(1, done("tie"), "one")
+    assert not store.has(2, done("a"), "one")
 
 
 def test_the_same_save_from_eight_threads_at_one_moment_is_kept_once(store):
@@ -207,14 +210,14 @@ def test_links_expire_are_replaced_and_taken_back(store):
     second = access.invite("R01")
     assert access.rater("R01").name == "Ann Smith"
     assert access.by_token(first) is None
-    assert access.by_session("R01", session) is None
-    assert access.by_session("R01", access.by_token(second).version).code == "R01"
+    assert access.standing("R01", session) is None
+    assert access.standing("R01", access.by_token(second).version).code == "R01"
     access.invite("R02", days=-0.001)
     assert not access.rater("R02").welcome(datetime.now(UTC))
-    assert access.by_session("R02", access.rater("R02").version) is None
+    assert access.standing("R02", access.rater("R02").version) is None
     access.revoke("R01")
     assert access.by_token(second) is None
-    assert access.by_session("R01", access.rater("R01").version) is None
+    assert access.standing("R01", access.rater("R01").version) is None
     for change in (access.invite, access.revoke):
         with pytest.raises(InputError, match="no rater"):
             change("R99")
@@ -255,9 +258,12 @@ def test_coordinators_sign_in_by_a_password_that_is_not_kept(store):
 
 
 def test_consent_counts_as_it_was_last_given_and_who_withdraws_is_left_out(store):
+    store.access.invite("R01")
+    assert store.access.standing("R01", 1).said == ""
     for n, (kind, agreed) in enumerate((("consent", True), ("declined", False), ("consent", True))):
         store.events.append("R01", kind, f"c{n}", {}, None)
         assert (store.consent_of("R01") is not None) is agreed
+        assert store.access.standing("R01", store.access.rater("R01").version).said == kind
     assert store.consent_of("R02") is None
     for number in (1, 7):
         store.save(number, done(), "one")
@@ -276,7 +282,10 @@ def test_the_newest_decision_on_an_item_counts(store):
 
 
 def test_a_pause_is_seen_by_who_opens_the_study_too(store, where):
+    store.access.invite("R01")
+    assert not store.access.standing("R01", 1).paused
     store.pause(True)
+    assert store.access.standing("R01", 1).paused
     with Store.open(where) as other:
         assert other.paused
         other.pause(False)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from psychocounsel.annotate.store import schema
 from psychocounsel.annotate.store.database import Database
@@ -42,6 +42,17 @@ class Rater:
     def welcome(self, now: datetime) -> bool:
         """Whether the rater's link, or a session that it began, is good at `now`."""
         return not self.revoked and self.expires is not None and now < self.expires
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a rater may do at this moment: all that each of their requests asks first."""
+
+    code: str
+    paused: bool
+    """Whether the whole study is."""
+    said: Literal["consent", "declined", ""]
+    """What they last said to taking part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +123,13 @@ class Access:
         found = _rater(row) if row else None
         return found if found and found.welcome(now()) else None
 
-    def by_session(self, code: str, version: int) -> Rater | None:
-        """Return the rater of a session, where the link that began it is still good."""
-        found = self.rater(code)
-        return found if found and found.version == version and found.welcome(now()) else None
+    def standing(self, code: str, version: int) -> Standing | None:
+        """Return where the rater of a session stands, in one question; None where its link is no longer good."""
+        with self._db.reading() as connection:
+            row = connection.execute(_STANDING, {"of_code": code}).first()
+        if row is None or row.version != version or not _rater(row).welcome(now()):
+            return None
+        return Standing(row.code, bool(row.paused), row.said or "")
 
     def coordinators(self) -> list[Coordinator]:
         with self._db.reading() as connection:
@@ -153,6 +167,18 @@ class Access:
     def by_name(self, name: str, version: int) -> Coordinator | None:
         """Return the coordinator of a session, where the password that began it is still the one."""
         return next((c for c in self.coordinators() if (c.name, c.version) == (name, version)), None)
+
+
+_STANDING = select(
+    schema.rater,
+    select(schema.study.c.paused).scalar_subquery().label("paused"),
+    select(schema.event.c.kind)
+    .where(schema.event.c.rater == schema.rater.c.code, schema.event.c.kind.in_(("consent", "declined")))
+    .order_by(schema.event.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("said"),
+).where(schema.rater.c.code == bindparam("of_code"))
 
 
 def _rater(row: object) -> Rater:

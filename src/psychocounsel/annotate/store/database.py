@@ -28,6 +28,7 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
+        self._reads = engine.execution_options(isolation_level="AUTOCOMMIT")
         # SQLite lets one writer in at a time, and has the others sleep ever longer; in turn they are done sooner.
         self._turn = threading.Lock()
         self._file: tuple[int, int] | None = None
@@ -59,7 +60,8 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        with self.engine.connect() as connection:
+        """A connection to ask by; each statement stands for itself, and costs no transaction besides."""
+        with self._reads.connect() as connection:
             yield connection
 
     def close(self) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache, lru_cache
 from typing import Any, Literal
 
-from sqlalchemy import Connection, func, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from psychocounsel.annotate.store import schema
 from psychocounsel.annotate.store.access import stamp
@@ -50,6 +51,27 @@ class Stored:
     """How often it was saved."""
 
 
+# Statements are written once: to build one takes longer than SQLite needs to do what it says.
+_C = schema.event.c
+_KNOWN = select(_C.id).where(_C.rater == bindparam("of_rater"), _C.key == bindparam("of_key"))
+_APPEND = {
+    is_sqlite: written(schema.event).on_conflict_do_nothing(index_elements=["rater", "key"]).returning(_C.id)
+    for is_sqlite, written in ((True, sqlite.insert), (False, postgresql.insert))
+}
+
+
+@cache
+def _newest(of_rater: bool, of_assignment: bool) -> Select[tuple[int, str, str, int]]:
+    """Return the query for the newest answer of each assignment, and how many there are of it."""
+    newest = select(func.max(_C.id).label("id"), func.count().label("saves")).where(_C.kind == "answer")
+    if of_rater:
+        newest = newest.where(_C.rater == bindparam("of_rater"))
+    if of_assignment:
+        newest = newest.where(_C.assignment == bindparam("of_assignment"))
+    last = newest.group_by(_C.assignment).subquery()
+    return select(_C.assignment, _C.payload, _C.at, last.c.saves).join(last, last.c.id == _C.id)
+
+
 class Events:
     """The log of one study."""
 
@@ -62,24 +84,17 @@ class Events:
             "rater": rater, "assignment": assignment, "kind": kind, "key": key, "at": stamp(),
             "payload": json.dumps(payload, ensure_ascii=False, allow_nan=False),
         }  # fmt: skip
-        try:
-            with self._db.writing() as connection:
-                if (known := self._known(connection, rater, key)) is not None:
-                    return Saved(known, True)
-                made = connection.execute(schema.event.insert().values(row)).inserted_primary_key
-        except IntegrityError:  # the same save twice at one moment, each before the other was there
-            with self._db.reading() as connection:
-                known = self._known(connection, rater, key)
-            if known is None:
-                raise
-            return Saved(known, True)
-        assert made is not None
-        return Saved(int(made[0]), False)
+        with self._db.writing() as connection:
+            made = connection.execute(_APPEND[self._db.is_sqlite], row).scalar()
+            if made is not None:
+                return Saved(made, False)
+            known = connection.execute(_KNOWN, {"of_rater": rater, "of_key": key}).scalar_one()
+        return Saved(known, True)
 
-    @staticmethod
-    def _known(connection: Connection, rater: str, key: str) -> int | None:
-        of = schema.event.c
-        return connection.execute(select(of.id).where(of.rater == rater, of.key == key)).scalar()
+    def known(self, rater: str, key: str) -> bool:
+        """Whether a rater's event with this key is kept already."""
+        with self._db.reading() as connection:
+            return connection.execute(_KNOWN, {"of_rater": rater, "of_key": key}).first() is not None
 
     def all(self, rater: str | None = None, kinds: tuple[EventKind, ...] = ()) -> list[Event]:
         """Return the events of a rater, or of all, in order; of some kinds alone where they are named."""
@@ -103,19 +118,16 @@ class Events:
 
     def answers(self, rater: str | None = None, assignment: int | None = None) -> dict[int, Stored]:
         """Return assignment to its newest answer: of all, of one rater, or of one assignment."""
-        of = schema.event.c
-        newest = select(func.max(of.id).label("id"), func.count().label("saves")).where(of.kind == "answer")
-        if rater is not None:
-            newest = newest.where(of.rater == rater)
-        if assignment is not None:
-            newest = newest.where(of.assignment == assignment)
-        last = newest.group_by(of.assignment).subquery()
-        query = select(of.assignment, of.payload, of.at, last.c.saves).join(last, last.c.id == of.id)
+        query = _newest(rater is not None, assignment is not None)
         with self._db.reading() as connection:
-            rows = connection.execute(query).all()
-        return {
-            row.assignment: Stored(Answer.model_validate_json(row.payload), moment(row.at), row.saves) for row in rows
-        }
+            rows = connection.execute(query, {"of_rater": rater, "of_assignment": assignment}).all()
+        return {row.assignment: Stored(_answer(row.payload), moment(row.at), row.saves) for row in rows}
+
+
+@lru_cache(maxsize=20_000)
+def _answer(payload: str) -> Answer:
+    """Events do not change, and each save reads all of a rater's answers: parsing them is most of its work."""
+    return Answer.model_validate_json(payload)
 
 
 def moment(at: str) -> datetime:

@@ -103,9 +103,11 @@ class Store:
         if faults:
             raise InputError("; ".join(faults))
         payload = answer.as_payload()
-        # A browser without scripts sends a corrected form under the key of the first: that is another save.
-        said = digest(f"{number} {json.dumps(payload, sort_keys=True)}")[:12]
-        return self.events.append(each.rater, "answer", f"{key}-{said}", payload, number)
+        return self.events.append(each.rater, "answer", _key(number, payload, key), payload, number)
+
+    def has(self, number: int, answer: Answer, key: str) -> bool:
+        """Whether this very save is kept already."""
+        return self.events.known(self.assignments[number].rater, _key(number, answer.as_payload(), key))
 
     def withdrawn(self) -> set[str]:
         """Return the raters whose answers are left out of every result."""
@@ -152,6 +154,11 @@ class Store:
         with self._db.reading() as connection:
             rows = connection.execute(select(schema.audit).order_by(schema.audit.c.id.desc())).all()
         return [{"who": r.who, "what": r.what, "about": r.about, "at": moment(r.at)} for r in rows]
+
+
+def _key(number: int, payload: dict[str, Any], key: str) -> str:
+    """Return what a save is known by. A browser without scripts sends a corrected form with the key of the first."""
+    return f"{key}-{digest(f'{number} {json.dumps(payload, sort_keys=True)}')[:12]}"
 
 
 def _begin(connection: Connection, design: Design) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from statistics import median
 
-from psychocounsel.annotate.store import Rater, Store, Stored
+from psychocounsel.annotate.store import Standing, Store, Stored
 from psychocounsel.annotate.study import StudyPlan
 
 EXPECTED = {"pairs": 75.0, "responses": 60.0}
@@ -15,7 +15,7 @@ EXPECTED = {"pairs": 75.0, "responses": 60.0}
 class Course:
     """One rater's way through their items, as it is now."""
 
-    def __init__(self, store: Store, rater: Rater) -> None:
+    def __init__(self, store: Store, rater: Standing) -> None:
         self.store, self.rater = store, rater
         self.numbers = store.numbers.get(rater.code, [])
 
@@ -23,18 +23,17 @@ class Course:
     def plan(self) -> StudyPlan:
         return self.store.plan
 
-    @cached_property
+    @property
     def paused(self) -> bool:
-        return self.store.paused
+        return self.rater.paused
 
-    @cached_property
+    @property
     def agreed(self) -> bool:
-        return self.store.consent_of(self.rater.code) is not None
+        return self.rater.said == "consent"
 
-    @cached_property
+    @property
     def declined(self) -> bool:
-        said = self.store.events.all(self.rater.code, kinds=("consent", "declined"))
-        return bool(said) and said[-1].kind == "declined"
+        return self.rater.said == "declined"
 
     @cached_property
     def answers(self) -> dict[int, Stored]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from fastapi import HTTPException, Request
@@ -15,7 +16,7 @@ from wtforms.csrf.session import SessionCSRF
 from wtforms.validators import Length, Optional
 
 from psychocounsel.annotate.exchange.sides import VERDICTS, own_side, shown_side
-from psychocounsel.annotate.study import COMMENT, Answer, Assignment, Span, StudyPlan
+from psychocounsel.annotate.study import COMMENT, Answer, Assignment, Kind, Span, StudyPlan
 from psychocounsel.annotate.web.guard import HOURS
 from psychocounsel.annotate.web.pages import store_of
 from psychocounsel.principles import HIGHEST, LOWEST
@@ -87,10 +88,14 @@ def checked(kind: type[Form], request: Request, data: FormData) -> Any:
 
 def answer_form(plan: StudyPlan) -> type[Guarded]:
     """Return the form that a rater fills for each item."""
-    choices = SHOWN if plan.kind == "pairs" else RATED
+    return _answer_form(plan.kind, tuple(plan.rubric.keys))
+
+
+@cache
+def _answer_form(kind: Kind, keys: tuple[str, ...]) -> type[Guarded]:
+    choices = SHOWN if kind == "pairs" else RATED
     fields: dict[str, Any] = {
-        f"p_{key}": RadioField(choices=choices, validators=[Optional()], validate_choice=True)
-        for key in plan.rubric.keys
+        f"p_{key}": RadioField(choices=choices, validators=[Optional()], validate_choice=True) for key in keys
     }
     fields |= {
         "overall": RadioField(choices=choices, validators=[Optional()]),

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.datastructures import FormData
 
-from psychocounsel.annotate.store import Rater
+from psychocounsel.annotate.store import Standing
 from psychocounsel.annotate.study import Answer
 from psychocounsel.annotate.web import forms, shown
 from psychocounsel.annotate.web.course import Course
@@ -24,16 +24,16 @@ Place = Annotated[int, "1 for the rater's first item"]
 _TEXT = {"type": "string"}
 
 
-def current(request: Request) -> Rater:
+def current(request: Request) -> Standing:
     """Return whose session this is. Raises HTTPException 403 where it is nobody's, or the link is no longer good."""
     code, version = (*request.session.get("rater", ()), None, None)[:2]
-    found = store_of(request).access.by_session(str(code), version) if isinstance(version, int) else None
+    found = store_of(request).access.standing(str(code), version) if isinstance(version, int) else None
     if found is None:
         raise HTTPException(403)
     return found
 
 
-Current = Annotated[Rater, Depends(current)]
+Current = Annotated[Standing, Depends(current)]
 
 
 def to(address: str) -> RedirectResponse:
@@ -100,7 +100,7 @@ def overview(request: Request, rater: Current) -> Response:
     return page(request, "overview.html", course=course)
 
 
-def _open(request: Request, rater: Rater) -> Course:
+def _open(request: Request, rater: Standing) -> Course:
     """Return the rater's course, where they have agreed and the study is not paused."""
     course = Course(store_of(request), rater)
     if not course.agreed:
@@ -147,8 +147,6 @@ def save(request: Request, rater: Current, place: Place, data: Sent) -> Response
     """Keep what is on the page; `action` is `save`, `done` or `skip`. It is on the disk when this answers."""
     course = _open(request, rater)
     number = _at(course, place)
-    if course.locked(place):
-        raise HTTPException(400, "The expected answer has been shown, so this one can no longer be changed.")
     form = forms.checked(forms.answer_form(course.plan), request, data)
     each = course.store.assignments[number]
     known, action = course.store.items[each.item], form.action.data or "done"
@@ -159,8 +157,12 @@ def save(request: Request, rater: Current, place: Place, data: Sent) -> Response
     faults = answer.missing(course.plan) if finished else []
     if faults:
         answer = answer.model_copy(update={"done": False})
+    key = form.key.data or forms.new_key()
+    # Who was not told that it was saved sends it again, and is told now.
+    if course.locked(place) and not course.store.has(number, answer, key):
+        raise HTTPException(400, "The expected answer has been shown, so this one can no longer be changed.")
     try:
-        saved = course.store.save(number, answer, form.key.data or forms.new_key())
+        saved = course.store.save(number, answer, key)
     except InputError:  # a span outside its text, or the like: no page of ours sends it
         raise HTTPException(400) from None
     if wants_json(request):
