@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from small_study import KEYS, small_design
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from psychocounsel.annotate.store import Store
@@ -72,7 +72,7 @@ def test_what_was_saved_is_read_back_to_the_letter(store):
     assert stored.saves == 1
     assert abs(datetime.now(UTC) - stored.at) < timedelta(minutes=1)
     store.save(2, done("b"), "two")
-    stored = store.events.answers("R01", 2)[2]
+    stored = store.events.answers("R01")[2]
     assert (stored.answer.verdict, stored.saves) == ("b", 2)
     (one,) = store.annotations()
     assert (one.verdict, one.position, one.rater) == ("b", 1, "R01")
@@ -297,6 +297,32 @@ def test_a_study_of_a_newer_version_is_not_touched(store, where):
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(InputError, match=r"newer psychocounsel\. Update"), Store.open(where):
         pass
+
+
+def test_a_study_of_an_older_version_is_brought_up_and_keeps_its_answers(store, where):
+    store.save(1, done("b"), "one")
+    with store._db.writing() as connection:  # as the first version left it
+        connection.execute(text("DROP INDEX event_of_rater"))
+        connection.execute(text("CREATE INDEX event_of_assignment ON event (assignment, id)"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    with Store.open(where) as again:
+        assert again.events.answers()[1].answer == done("b")
+        assert {i["name"] for i in inspect(again._db.engine).get_indexes("event")} >= {"event_of_rater"}
+    with Store.open(where) as again:
+        assert again.events.answers("R01").keys() == {1}
+
+
+def test_what_another_process_saved_is_seen_though_answers_are_remembered(store, where, monkeypatch):
+    monkeypatch.setattr("psychocounsel.annotate.store.events._REMEMBERED", 2)
+    with Store.open(where) as other:
+        for n, number in enumerate((1, 7, 2, 8, 1, 3)):
+            (store, other)[n % 2].save(number, done(comment=str(n)), "one")
+            for each in (store, other):
+                seen = each.events.answers()
+                assert seen[number].answer.comment == str(n)
+                assert seen == {**each.events.answers("R01"), **each.events.answers("R02")}
+    assert {number: s.answer.comment for number, s in seen.items()} == {1: "4", 7: "1", 2: "2", 8: "3", 3: "5"}
+    assert seen[1].saves == 2
 
 
 def test_a_database_of_something_else_is_left_as_it_is(where):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, lru_cache
 from typing import Any, Literal
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from psychocounsel.annotate.store import schema
@@ -60,16 +59,12 @@ _APPEND = {
 }
 
 
-@cache
-def _newest(of_rater: bool, of_assignment: bool) -> Select[tuple[int, str, str, int]]:
-    """Return the query for the newest answer of each assignment, and how many there are of it."""
-    newest = select(func.max(_C.id).label("id"), func.count().label("saves")).where(_C.kind == "answer")
-    if of_rater:
-        newest = newest.where(_C.rater == bindparam("of_rater"))
-    if of_assignment:
-        newest = newest.where(_C.assignment == bindparam("of_assignment"))
-    last = newest.group_by(_C.assignment).subquery()
-    return select(_C.assignment, _C.payload, _C.at, last.c.saves).join(last, last.c.id == _C.id)
+_NEWEST = select(_C.assignment, func.max(_C.id), func.count()).where(_C.kind == "answer").group_by(_C.assignment)
+_NEWEST_OF_RATER = _NEWEST.where(_C.rater == bindparam("of_rater"))
+_CHUNK = 500
+"""Events asked for at once; databases allow some thousands."""
+_REMEMBERED = 20_000
+"""Answers that are remembered: some 40 MB."""
 
 
 class Events:
@@ -77,6 +72,7 @@ class Events:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._said: dict[int, tuple[Answer, datetime]] = {}
 
     def append(self, rater: str, kind: EventKind, key: str, payload: dict[str, Any], assignment: int | None) -> Saved:
         """Append one event, which is on the disk when this returns. The same `key` a second time adds nothing."""
@@ -116,18 +112,27 @@ class Events:
         with self._db.reading() as connection:
             return tuple((row[0], row[1], row[2], row[3]) for row in connection.execute(query))
 
-    def answers(self, rater: str | None = None, assignment: int | None = None) -> dict[int, Stored]:
-        """Return assignment to its newest answer: of all, of one rater, or of one assignment."""
-        query = _newest(rater is not None, assignment is not None)
+    def answers(self, rater: str | None = None) -> dict[int, Stored]:
+        """Return assignment to its newest answer: of all, or of one rater.
+
+        Which is the newest is asked each time, for another process may have saved; what it said is remembered, for
+        events do not change. Of a join of the two PostgreSQL makes a search through the whole log.
+        """
+        kept = self._said
         with self._db.reading() as connection:
-            rows = connection.execute(query, {"of_rater": rater, "of_assignment": assignment}).all()
-        return {row.assignment: Stored(_answer(row.payload), moment(row.at), row.saves) for row in rows}
-
-
-@lru_cache(maxsize=20_000)
-def _answer(payload: str) -> Answer:
-    """Events do not change, and each save reads all of a rater's answers: parsing them is most of its work."""
-    return Answer.model_validate_json(payload)
+            if rater is None:
+                newest = connection.execute(_NEWEST).all()
+            else:
+                newest = connection.execute(_NEWEST_OF_RATER, {"of_rater": rater}).all()
+            said = {n: known for _, n, _ in newest if (known := kept.get(n)) is not None}
+            missing = [n for _, n, _ in newest if n not in said]
+            for start in range(0, len(missing), _CHUNK):
+                query = select(_C.id, _C.payload, _C.at).where(_C.id.in_(missing[start : start + _CHUNK]))
+                for n, payload, at in connection.execute(query):
+                    said[n] = kept[n] = Answer.model_validate_json(payload), moment(at)
+        if len(kept) > _REMEMBERED:
+            self._said = {}
+        return {assignment: Stored(*said[n], saves) for assignment, n, saves in newest}
 
 
 def moment(at: str) -> datetime:
