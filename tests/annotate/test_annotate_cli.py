@@ -117,6 +117,11 @@ def test_a_coordinators_password_comes_from_standard_input(study):
     with Store.open(study) as store:
         assert [c.name for c in store.access.coordinators()] == ["ann"]
         assert store.access.sign_in("ann", "a long password")
+    assert isinstance(say("coordinator", study, "ann", "--remove").exception, InputError)  # the last owner
+    say("coordinator", study, "bea", "--role", "observer", "--password-stdin", input="a long password\n")
+    assert "comes in no more" in say("coordinator", study, "bea", "--remove").output
+    with Store.open(study) as store:
+        assert [c.name for c in store.access.coordinators()] == ["ann"]
 
 
 def test_a_port_that_is_taken_is_said(study):

@@ -25,7 +25,8 @@ POSTS = {
     "/pause": {"action": "pause"}, "/invite": {"days": "9"}, "/raters/R01/invite": {"days": "9"},
     "/raters/R01/revoke": {}, "/raters/R01/withdraw": {"sure": "y"}, "/adjudicate/2": {"overall": "cannot"},
     "/accounts": {"name": "New", "role": "observer", "password": PASSWORD},
-    "/accounts/change": {"name": "Obi", "role": "owner", "password": PASSWORD}, "/sign-out": {},
+    "/accounts/change": {"name": "Obi", "role": "owner", "password": PASSWORD},
+    "/accounts/remove": {"name": "Obi", "sure": "y"}, "/flags/seen": {"flag": "R01, item 2"}, "/sign-out": {},
 }  # fmt: skip
 
 
@@ -204,17 +205,17 @@ def test_an_observer_reads_progress_and_nothing_else(store):
 
 
 def test_only_an_owner_sees_and_changes_coordinators(store):
+    before = store.access.coordinators()
     with desk(store, "Cora") as who:
         assert "/coordinator/accounts" not in who.get("/coordinator").text
         assert who.get("/coordinator/accounts").status_code == 403
-        for address in ("/accounts", "/accounts/change"):
+        for address in ("/accounts", "/accounts/change", "/accounts/remove"):
             assert send(who, address, POSTS[address]).status_code == 403
-    assert [(c.name, c.role, c.version) for c in store.access.coordinators()] == [
-        ("Cora", "coordinator", 1), ("Obi", "observer", 1), ("Olive", "owner", 1),
-    ]  # fmt: skip
+    assert store.access.coordinators() == before
 
 
 def test_an_owner_adds_and_changes_coordinators_and_stays_signed_in(store):
+    before = {c.name: c.version for c in store.access.coordinators()}
     with desk(store) as who:
         assert send(who, "/accounts", POSTS["/accounts"]).status_code == 200
         assert send(who, "/accounts", POSTS["/accounts"]).status_code == 422  # there already
@@ -226,8 +227,8 @@ def test_an_owner_adds_and_changes_coordinators_and_stays_signed_in(store):
         own = {"name": "Olive", "role": "owner", "password": "another long password"}
         assert send(who, "/accounts/change", own).status_code == 200
         assert who.get("/coordinator/accounts").status_code == 200
-    assert [(c.name, c.role, c.version) for c in store.access.coordinators()] == [
-        ("Cora", "coordinator", 1), ("New", "observer", 1), ("Obi", "owner", 2), ("Olive", "owner", 2),
+    assert [(c.name, c.role, c.version - before.get(c.name, c.version)) for c in store.access.coordinators()] == [
+        ("Cora", "coordinator", 0), ("New", "observer", 0), ("Obi", "owner", 1), ("Olive", "owner", 1),
     ]  # fmt: skip
     assert store.access.sign_in("Olive", "another long password")
     assert [what for _, what, _ in done_by(store)] == [
@@ -236,8 +237,21 @@ def test_an_owner_adds_and_changes_coordinators_and_stays_signed_in(store):
     ]  # fmt: skip
 
 
+def test_who_is_removed_is_out_at_once_and_a_namesake_does_not_let_them_in(store):
+    with desk(store) as who, desk(store, "Cora") as cora:
+        assert send(who, "/accounts/remove", {"name": "Cora"}).status_code == 400  # the box is not ticked
+        assert send(who, "/accounts/remove", {"name": "Nobody", "sure": "y"}).status_code == 422
+        assert cora.get("/coordinator").url.path == "/coordinator"
+        assert send(who, "/accounts/remove", {"name": "Cora", "sure": "y"}).url.path == "/coordinator/accounts"
+        assert cora.get("/coordinator").url.path == "/coordinator/sign-in"
+        store.access.set_coordinator("Cora", PASSWORD)
+        assert cora.get("/coordinator").url.path == "/coordinator/sign-in"
+    assert ("Olive", "removed a coordinator", "") in done_by(store)
+
+
 def test_the_last_owner_stays_one(store):
     with desk(store) as who:
+        assert "needs an owner" in send(who, "/accounts/remove", {"name": "Olive", "sure": "y"}).text
         page = send(who, "/accounts/change", {"name": "Olive", "role": "observer", "password": PASSWORD})
         assert page.status_code == 422
         assert "needs an owner" in page.text
@@ -482,6 +496,27 @@ def test_danger_is_told_at_the_top_with_a_way_to_the_item(store):
         assert text.index("Flagged as a danger: 1") < text.index("All raters together")
         (link,) = re.findall(r'href="(/coordinator/adjudicate/\d+)">Item 4<', text)
         assert "The client may be in danger." in who.get(link).text
+
+
+def test_a_flag_that_was_seen_says_so_until_the_rater_changes_it(store):
+    rate(store, {"R01": "a", "R02": "a"}, 4, risk=True, comment="The client may be in danger.")
+    with desk(store, "Cora") as who:
+        assert "Flagged as a danger: 2, 2 not seen" in who.get("/coordinator").text
+        assert send(who, "/flags/seen", {"flag": "R03, item 4"}).status_code == 404
+        for _ in range(2):  # twice is once
+            page = send(who, "/flags/seen", {"flag": "R01, item 4"})
+            assert "Flagged as a danger: 2, 1 not seen" in page.text
+            assert page.text.index("by R02") < page.text.index("by R01") < page.text.index("Seen by Cora")
+    with desk(store, "Obi") as who:
+        text = who.get("/coordinator").text
+        assert "Seen by a coordinator" in text
+        assert "Cora" not in text
+    rate(store, {"R01": "b"}, 4, risk=True, comment="And it is worse.")
+    with desk(store) as who:
+        assert "Flagged as a danger: 2, 2 not seen" in who.get("/coordinator").text
+    assert [line for line in done_by(store) if "flagged" in line[1]] == [
+        ("Cora", "saw what was flagged as a danger", "R01, item 4")
+    ]
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "long", "label-studio", "argilla", "qualtrics"])

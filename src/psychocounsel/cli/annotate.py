@@ -63,11 +63,17 @@ def coordinator(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input, for scripts.")
     ] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Shut this coordinator out; their decisions stand.")] = False,
 ) -> None:
     """Add a coordinator, or set their password and role anew. The password is asked for, and not shown."""
     from psychocounsel.annotate.store import Store
 
     with Store.open(study) as store:
+        if remove:
+            store.access.remove_coordinator(name)
+            store.note("command line", "removed a coordinator")
+            print(f"{name} comes in no more: every session of theirs has ended.")
+            return
         asked = sys.stdin.readline() if password_stdin else typer.prompt("Password", hide_input=True)
         password = asked.rstrip("\n")
         if not password_stdin and typer.prompt("Once more", hide_input=True) != password:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from psychocounsel.annotate.store import schema
 from psychocounsel.annotate.store.database import Database
@@ -153,7 +153,20 @@ class Access:
                 .values(password=hashed, role=role, version=column.c.version + 1)
             )
             if not changed.rowcount:
-                connection.execute(column.insert().values(name=name, password=hashed, role=role, version=1))
+                # Not 1: a session of somebody removed under this name would be good again.
+                first = secrets.randbelow(2**30)
+                connection.execute(column.insert().values(name=name, password=hashed, role=role, version=first))
+
+    def remove_coordinator(self, name: str) -> None:
+        """Remove a coordinator, and end their sessions. Raises InputError for an unknown name, and the last owner."""
+        of = schema.coordinator.c
+        with self._db.writing() as connection:
+            known = {row.name: row.role for row in connection.execute(select(of.name, of.role))}
+            if name not in known:
+                raise InputError("there is no coordinator of this name.")
+            if [each for each, role in known.items() if role == "owner"] == [name]:
+                raise InputError("a study needs an owner, and there is no other one.")
+            connection.execute(delete(schema.coordinator).where(of.name == name))
 
     def sign_in(self, name: str, password: str) -> Coordinator | None:
         """Return the coordinator, where name and password belong together; as slow where there is no such name."""

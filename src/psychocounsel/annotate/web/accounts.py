@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 from fastapi import APIRouter, Request, Response
-from wtforms import PasswordField, SelectField, StringField
-from wtforms.validators import InputRequired, Length
+from wtforms import BooleanField, PasswordField, SelectField, StringField
+from wtforms.validators import DataRequired, InputRequired, Length
 
 from psychocounsel.annotate.store import Coordinator
 from psychocounsel.annotate.store.access import LEAST_PASSWORD, ROLES, CoordinatorRole
@@ -28,6 +28,13 @@ class Account(forms.Guarded):
     name = StringField(validators=[InputRequired(), Length(max=60)])
     role = SelectField(choices=[(role, role) for role in ROLES])
     password = PasswordField(validators=[InputRequired(), Length(max=1000)])
+
+
+class Removal(forms.Guarded):
+    """Sent only with the box ticked."""
+
+    name = StringField(validators=[InputRequired(), Length(max=60)])
+    sure = BooleanField(validators=[DataRequired()])
 
 
 @router.get("/accounts")
@@ -66,13 +73,29 @@ def change(request: Request, who: Owner, data: Sent) -> Response:
     return _kept(request, who, form, "changed a coordinator")
 
 
+@router.post("/accounts/remove", openapi_extra=forms.body({"name": {"type": "string"}, "sure": {"enum": ["y"]}}))
+def remove(request: Request, who: Owner, data: Sent) -> Response:
+    """Remove a coordinator; their sessions end. What they did stays in the audit log."""
+    form, store = forms.checked(Removal, request, data), store_of(request)
+    try:
+        store.access.remove_coordinator(form.name.data.strip())
+    except InputError as error:
+        return _page(request, who, _sentence(error))
+    store.note(who.name, "removed a coordinator")
+    return to("/coordinator/accounts")
+
+
+def _sentence(error: InputError) -> str:
+    said = str(error)
+    return said[:1].upper() + said[1:]
+
+
 def _kept(request: Request, who: Coordinator, form: Any, what: str) -> Response:
     store, name = store_of(request), form.name.data.strip()
     try:
         store.access.set_coordinator(name, form.password.data, cast(CoordinatorRole, form.role.data))
     except InputError as error:
-        said = str(error)
-        return _page(request, who, said[:1].upper() + said[1:])
+        return _page(request, who, _sentence(error))
     store.note(who.name, f"{what} as {form.role.data}")
     if name == who.name:
         version = next(each.version for each in store.access.coordinators() if each.name == name)

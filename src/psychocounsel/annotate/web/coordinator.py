@@ -12,7 +12,7 @@ from psychocounsel.annotate.store.access import DAYS
 from psychocounsel.annotate.web import accounts, adjudication, downloads, forms, invitations
 from psychocounsel.annotate.web.desk import Actor, Reader, Tries, address_of, to, view
 from psychocounsel.annotate.web.pages import page, store_of
-from psychocounsel.annotate.web.progress import progress_of
+from psychocounsel.annotate.web.progress import FLAG_SEEN, progress_of, seen_flags
 from psychocounsel.annotate.web.rater import Sent
 
 __all__ = ["Tries", "router"]
@@ -37,6 +37,12 @@ class Pause(forms.Guarded):
     """Whether the study stops or goes on."""
 
     action = HiddenField(validators=[AnyOf(["pause", "resume"])])
+
+
+class Seen(forms.Guarded):
+    """Which flag of danger a coordinator has seen."""
+
+    flag = HiddenField(validators=[InputRequired(), Length(max=200)])
 
 
 @router.get("/coordinator/sign-in")
@@ -84,13 +90,16 @@ def overview(request: Request, who: Reader) -> Response:
     """Show how far the study has come, and what a coordinator should see soon."""
     store = store_of(request)
     progress, raters = progress_of(store), store.access.raters()
+    seen = seen_flags(store, progress.flags)
     counted = [work for work in progress.works if work.code not in progress.withdrawn]
     lines = [
         (MEASURES[line.measure], whole(line.figure) if line.figure else "", line.why) for line in progress.live.lines
     ]
+    flags = sorted(progress.flags, key=lambda flag: flag in seen)  # stable: the newest first, of each kind
     return view(
-        request, who, "coordinator_progress.html", paused=store.paused, progress=progress, lines=lines,
-        rows=invitations.rows(progress, raters), remarked=[work for work in counted if work.remarks],
+        request, who, "coordinator_progress.html", flags=flags, seen=seen, paused=store.paused,
+        progress=progress, lines=lines, rows=invitations.rows(progress, raters),
+        remarked=[work for work in counted if work.remarks],
         finished=sum(work.finished for work in counted), total=sum(work.total for work in counted),
         skipped=sum(work.skipped for work in counted), cannot=sum(work.cannot for work in counted),
         decided=len(store.adjudicated()), days=DAYS, most_days=invitations.MOST_DAYS,
@@ -104,6 +113,18 @@ def pause(request: Request, who: Actor, data: Sent) -> Response:
     stop = form.action.data == "pause"
     store_of(request).pause(stop)
     store_of(request).note(who.name, "paused the study" if stop else "let the study go on")
+    return to("/coordinator")
+
+
+@router.post("/coordinator/flags/seen", openapi_extra=forms.body({"flag": _TEXT}))
+def saw(request: Request, who: Actor, data: Sent) -> Response:
+    """Note that somebody has seen a flag of danger, so that the next who looks knows which are new."""
+    form, store = forms.checked(Seen, request, data), store_of(request)
+    flag = next((flag for flag in progress_of(store).flags if flag.about == form.flag.data), None)
+    if flag is None:
+        raise HTTPException(404)
+    if flag not in seen_flags(store, [flag]):
+        store.note(who.name, FLAG_SEEN, flag.about)
     return to("/coordinator")
 
 

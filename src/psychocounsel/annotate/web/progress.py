@@ -50,6 +50,11 @@ class Flag:
     at: datetime
     comment: str
 
+    @property
+    def about(self) -> str:
+        """What the audit log calls it."""
+        return f"{self.rater}, item {self.place}"
+
 
 @dataclass(frozen=True, slots=True)
 class Live:
@@ -117,6 +122,20 @@ def flags_of(
         if stored.answer.risk
     ]
     return tuple(sorted(found, key=lambda flag: flag.at, reverse=True))
+
+
+FLAG_SEEN = "saw what was flagged as a danger"
+
+
+def seen_flags(store: Store, flags: Sequence[Flag]) -> dict[Flag, str]:
+    """Return the flags that a coordinator has seen as they are now, and who: what is saved afterwards is to be seen."""
+    found = {}
+    notes = [line for line in store.audit() if line["what"] == FLAG_SEEN]
+    for flag in flags:
+        by = [line["who"] for line in notes if line["about"] == flag.about and line["at"] >= flag.at]
+        if by:
+            found[flag] = str(by[-1])
+    return found
 
 
 def live_of(answers: Answers) -> Live:
