@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from browsing import DESK, PHONE, Watch, browser, free_port, needs_browser, served, violations
+from playwright.sync_api import Error as PlaywrightError
 from small_study import KEYS, made_store
 
 pytestmark = needs_browser
@@ -115,6 +118,35 @@ def test_each_click_is_saved_before_anything_is_sent_and_another_device_goes_on(
         assert other.is_checked("input[name=risk]")
         assert other.input_value("textarea") == "Both are short."
         assert other.input_value("#mark_first_0") == "good"
+    store.close()
+
+
+def test_what_is_typed_is_saved_before_the_field_is_left_and_unsaved_work_is_not_left_unasked(tmp_path):
+    store, port = made_store(tmp_path), free_port()
+    with browser() as chromium:
+        page, asked = chromium.new_page(), []
+        page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+        with served(store, port) as base:
+            page.goto(f"{base}/r/{store.access.invite('R01')}")
+            page.click("text=I agree to take part")
+            page.focus("textarea")
+            page.keyboard.type("Both are short.")
+            page.wait_for_selector("text=Saved at")
+            (stored,) = store.events.answers().values()
+            assert stored.answer.comment == "Both are short."
+            page.reload()  # all is saved: nothing is asked
+            assert page.input_value("textarea") == "Both are short."
+            assert asked == []
+            page.focus("textarea")
+        page.keyboard.type("!")  # the server is gone
+        page.wait_for_selector("text=No connection. Trying again")
+        with contextlib.suppress(PlaywrightError):  # the person stays
+            page.goto("about:blank", timeout=3000)
+        assert asked == ["beforeunload"]
+        with served(store, port):
+            page.wait_for_selector("text=Saved at")
+    (stored,) = store.events.answers().values()
+    assert "!" in stored.answer.comment
     store.close()
 
 

@@ -10,6 +10,9 @@ let looked = Number(seconds.value) || 0;
 let last = Date.now();
 let running = false;
 let waiting = false;
+let unsaved = false;
+let typing = 0;
+const PAUSE = 1500; // milliseconds
 let leaving = null; // the button that was pressed while a save was under way
 
 function key() {
@@ -29,6 +32,9 @@ async function save() {
   if (running) { waiting = true; return; } // one at a time, so that an older one never comes last
   running = true;
   waiting = false;
+  unsaved = true;
+  clearTimeout(typing);
+  typing = 0;
   count();
   form.elements.key.value = key();
   const body = new URLSearchParams(new FormData(form));
@@ -39,6 +45,7 @@ async function save() {
       // A button is called `action`, so the property of that name is not the address.
       const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { Accept: "application/json" } });
       if (answer.ok) {
+        unsaved = waiting || typing !== 0;
         state.textContent = `Saved at ${new Date().toLocaleTimeString()}.`;
         break;
       }
@@ -61,15 +68,26 @@ async function save() {
 }
 
 form.addEventListener("change", (event) => { if (event.target !== shows) save(); });
+// What is typed is saved when the writer pauses: a tab may be closed before the field is left.
+form.addEventListener("input", (event) => {
+  if (!event.target.matches("textarea")) return;
+  unsaved = true;
+  clearTimeout(typing);
+  typing = setTimeout(save, PAUSE);
+});
 form.addEventListener("submit", (event) => {
   if (running) { // an older save must not come after the last one
     event.preventDefault();
     leaving = event.submitter || form.querySelector("button[value=done]");
     return;
   }
+  clearTimeout(typing);
+  unsaved = false; // the form itself takes it along
   count();
   form.elements.key.value = key();
 });
+// The browser asks whether to leave, where something is not saved yet or could not be.
+window.addEventListener("beforeunload", (event) => { if (unsaved) event.preventDefault(); });
 document.addEventListener("visibilitychange", count);
 setInterval(count, 5000);
 
