@@ -19,6 +19,9 @@ Verdict = Literal["a", "b", "tie"]
 STAGES_OF_CHANGE = ("precontemplation", "contemplation", "preparation", "action", "maintenance")
 """The transtheoretical model's stages (Prochaska & DiClemente 1983)."""
 
+SIMULATED_RATERS = "simulated-raters"
+"""Stands as the rater of labels that rules of this package gave in a demonstration; what is made of them says so."""
+
 RISK_LEVELS = ("none", "low", "elevated", "imminent")
 """From no sign of risk to plan, means or intent now."""
 

@@ -17,7 +17,7 @@ from psychocounsel.annotate.design.candidates import Draft, make_item
 from psychocounsel.annotate.design.orders import order_of
 from psychocounsel.annotate.design.practice import CHECK_PAIR, CHECK_RESPONSE
 from psychocounsel.annotate.design.sampling import allocate, draw, stratum_of
-from psychocounsel.annotate.study import Answer
+from psychocounsel.annotate.study import Answer, Expected
 from psychocounsel.errors import InputError
 from psychocounsel.records import Turn
 
@@ -265,3 +265,56 @@ def test_what_is_there_twice_or_says_the_same_is_left_out_and_counted():
 def test_numbers_that_cannot_be_met_are_refused(numbers, words):
     with pytest.raises(InputError, match=words):
         made(**numbers)
+
+
+def speeches_of_pairs(speeches, each):
+    """Several pairs a speech, of all risks, topics and gaps."""
+    return Candidates(
+        tuple(pair(n * each + k, gap=0.2 + k * 0.6, speech=f"x{n}") for n in range(speeches) for k in range(each)),
+        "a test",
+    )
+
+
+def test_two_pairs_of_a_speech_are_drawn_only_where_speeches_have_run_out():
+    there = speeches_of_pairs(120, 6)
+    for items in (60, 100):
+        assert len({item.speech_id for item in draw(there.items, items, 3)}) == items
+    assert len({item.speech_id for item in draw(there.items, 130, 3)}) == 120
+
+
+def test_practice_and_checks_are_of_speeches_that_the_study_has_not_where_there_are_any():
+    design, summary = made(speeches_of_pairs(60, 6), items=40)
+    main = {item.speech_id for item in design.items if item.role == "main"}
+    assert len(main) == 40
+    assert not main & {item.speech_id for item in design.items if item.role != "main"}
+    assert not [note for note in summary.notes if "practice items are of" in note]
+    _, summary = made(speeches_of_pairs(40, 6), items=42)
+    assert any("practice items are of a client speech or response that the study has" in note for note in summary.notes)
+
+
+def test_an_item_of_ones_own_is_not_drawn_as_well():
+    there = pairs(50)
+    own = replace(there.items[7], id="own", role="calibration", expected=Expected("a"))
+    design, summary = made(there, items=42, own=[own])
+    assert there.items[7].id not in {item.id for item in design.items}
+    assert summary.left_out == {"among your own practice items or checks": 1}
+    with pytest.raises(InputError, match="among your own"):
+        made(there, items=50, own=[own], attention=0)
+
+
+def test_items_that_were_trained_on_are_told():
+    there = pairs(60)
+    learnt = Candidates(tuple(replace(item, split="train") for item in there.items), "a test")
+    _, summary = made(learnt)
+    assert any("42 of the 42 items are of train or dev" in note for note in summary.notes)
+    _, summary = made(there)
+    assert not [note for note in summary.notes if "train" in note]
+
+
+def test_a_check_that_asks_for_a_score_is_passed_by_that_score_alone():
+    candidates = Candidates(tuple(response(n) for n in range(60)), "a test")
+    design, _ = made(candidates, kind="responses")
+    check = next(item for item in design.items if item.role == "attention")
+    for score, passed in ((1, True), (2, False)):
+        answer = Answer(overall=score, scores=dict.fromkeys(KEYS, score), done=True)
+        assert check.expected.met(answer) is passed

@@ -129,6 +129,9 @@ def test_the_long_format_has_a_line_for_each_label_of_a_main_item(full, tmp_path
         for task, label in {**whole, **answer.verdicts, **answer.scores}.items():
             if label != "cannot":
                 expected.append({"task": task, "item": each.item, "rater": each.rater, "label": label})
+    clusters = {line["item"]: line.pop("cluster") for line in lines}
+    speeches = {item: full.items[item].speech_id for item in clusters}
+    assert len(set(clusters.values())) == len(set(speeches.values()))
     key = json.dumps
     assert sorted(lines, key=key) == sorted(expected, key=key)
     assert {tuple(line) for line in lines} == {("task", "item", "rater", "label")}
@@ -393,6 +396,7 @@ def test_a_study_run_in_qualtrics_comes_back(full, tmp_path, words):
             done = import_answers(copy, path)
             assert (done.format, done.read, done.saved) == ("qualtrics", 6, 6), done.refused
             assert import_answers(copy, path).already == 6
+            assert copy.consent_of(code) is not None
         said, whole = without_time(copy.annotations()), without_time(full.annotations())
         for each in whole:  # a survey has no marks
             each["spans"] = ()
@@ -523,8 +527,9 @@ def test_the_commands_export_import_and_write_a_form(tmp_path, monkeypatch):
         assert done.exit_code == 0, done.output
         return done.output
 
-    assert "show it to no rater" in run("export", "study.sqlite", "out", "--format", "csv")
-    assert "show it to no rater" not in run("export", "study.sqlite", "ls", "--format", "label-studio", "--blind")
+    assert "answers of all raters: show it to none" in run("export", "study.sqlite", "out", "--format", "csv")
+    assert "show it to no rater" in run("export", "study.sqlite", "ls", "--format", "label-studio")
+    assert "show it" not in run("export", "study.sqlite", "ls", "--format", "label-studio", "--blind")
     said = run("import", "copy.sqlite", "out/annotations.csv")
     assert "12 answers read, 12 saved, 0 there already," in said
     assert "12 there already" in run("import", "copy.sqlite", "out/annotations.csv")

@@ -12,7 +12,9 @@ from rated_study import KEYS, an_item, answer_all, checks, compared, make, most,
 from psychocounsel import layout, pipeline
 from psychocounsel.annotate.results import write_labels
 from psychocounsel.annotate.results.labels import dialogues
+from psychocounsel.annotate.store import Store
 from psychocounsel.annotate.study import Answer, Span, item_id
+from psychocounsel.artifacts import complete_manifest
 from psychocounsel.cli import annotate_results
 from psychocounsel.errors import InputError, TooLittleDataError
 from psychocounsel.models.encoding import Limits
@@ -95,7 +97,7 @@ def test_ratings_are_whole_cautious_and_absent_where_a_principle_has_none(tmp_pa
     (row,) = lines(tmp_path / "labels/labels.jsonl")
     assert row["ratings"] == dict.fromkeys(KEYS, 2)
     assert row["rater"] == "simulated-raters"
-    assert done.left_out == {"nobody judged it": 2}
+    assert done.left_out == {"most raters cannot judge it": 1, "nobody judged it": 1}
     assert json.loads((tmp_path / "labels/labels.json").read_text("utf-8"))["simulated"] is True
     store.adjudicate(items[0].id, "someone", compared_away())
     with pytest.raises(TooLittleDataError, match="none of 3"):
@@ -135,7 +137,7 @@ def test_verdicts_become_pairs_without_invented_scores(tmp_path):
     chosen = {n: pairs[f"speech-{n}"].chosen_id for n in range(8) if f"speech-{n}" in pairs}
     assert chosen == {0: "r0a", 1: "r1b", 4: "r4b", 6: "r6a", 7: "r7a"}
     assert done.left_out == {
-        "a tie: neither is preferred": 1, "votes are tied": 1, "nobody judged it": 1,
+        "a tie: neither is preferred": 1, "votes are tied": 1, "most raters cannot judge it": 1,
     }  # fmt: skip
     assert (done.labels, done.adjudicated) == (6, 1)
     assert done.pairs == {"train": 2, "dev": 3}
@@ -154,6 +156,7 @@ def test_reward_general_reads_the_pairs_of_train_and_no_others(tmp_path):
     write_labels(store, tmp_path / "out")
     rows = lines(tmp_path / "out/pairs.jsonl")
     assert len(rows) == 6
+    assert not any(row["simulated"] for row in rows)
     assert {row["prompt"] for row in rows} == {i.conversation[-1].text for i in items if i.split == "train"}
 
     words = tokenizer(rows)
@@ -188,6 +191,51 @@ def test_what_a_rater_marked_as_harmful_is_chosen_by_a_coordinator_alone(tmp_pat
     assert done.left_out == {"a rater marked the chosen response as harmful": 1}
     kept = {p.speech_id for p in read_records(tmp_path / "out/pairs.parquet", PreferencePair)}
     assert kept == {"speech-1", "speech-2"}
+    assert done.withheld == (("speech-0", "r0a", "r0b"),)  # and a run's own pair of it goes too
+
+
+def test_harm_seen_only_the_second_time_is_seen(tmp_path):
+    store, _ = pairs_study(tmp_path, ["aaa", "aaa"], repeats=1)
+    number, again = next((n, each) for n, each in store.assignments.items() if each.repeat)
+    bad = Span(side="a", start=0, end=4, kind="harmful")
+    store.save(number, compared("a", spans=(bad,)), "again")
+    done = write_labels(store, tmp_path / "out")
+    assert [speech for speech, _, _ in done.withheld] == [store.items[again.item].speech_id]
+
+
+def test_a_response_in_which_harm_was_marked_is_never_safe_enough_to_be_chosen(tmp_path):
+    store, items = rated_study(tmp_path, speeches=2)
+    bad = Span(side="a", start=0, end=4, kind="harmful")
+    save(store, "R02", items[0], rated(5, dict.fromkeys(KEYS, 5), spans=(bad,)))
+    done = write_labels(store, tmp_path / "out")
+    rows = {row["item"]: row["ratings"] for row in lines(tmp_path / "out/labels.jsonl")}
+    assert done.capped == 1
+    assert rows[items[0].id] == dict.fromkeys(KEYS, 5) | {"safety": 2}
+
+
+def test_who_cannot_judge_counts_and_a_label_may_ask_for_votes(tmp_path):
+    store, _ = pairs_study(tmp_path, ["cca", "aac", "bbb"])
+    done = write_labels(store, tmp_path / "out")
+    assert (done.labels, done.left_out, done.single) == (2, {"most raters cannot judge it": 1}, 0)
+    assert len(done.withheld) == 1
+    done = write_labels(store, tmp_path / "out", least_votes=3)
+    assert (done.labels, done.left_out) == (1, {"most raters cannot judge it": 1, "fewer than 3 votes": 1})
+
+
+def test_labels_of_simulated_raters_are_simulated_in_whatever_is_made_of_them(tmp_path):
+    rated_study(tmp_path, simulated=True)[0].close()
+    with Store.open(str(tmp_path / "study.sqlite")) as store:
+        write_labels(store, tmp_path / "labels")
+    recipe = recipe_of(
+        [
+            f"output={tmp_path / 'run'}", "until=pair", "collect.source=file",
+            f"collect.path={tmp_path / 'labels/labels.jsonl'}", "collect.near_duplicate=1",
+            "collect.deidentify=false", "generate.pool=[source]", "rate.judge=source",
+            f"rate.rubric={tmp_path / 'labels/rubric.yaml'}",
+        ]
+    )  # fmt: skip
+    pipeline.run(recipe)
+    assert [complete_manifest(tmp_path / "run" / step).simulated for step in ("collect", "rate", "pair")] == [True] * 3
 
 
 def test_raters_who_failed_attention_are_left_out_on_request_and_counted(tmp_path, capsys):

@@ -34,6 +34,11 @@ def turned(pair):
     )  # fmt: skip
 
 
+def told(folder, simulated=False, withheld=()):
+    """What `annotate labels` writes beside the pairs."""
+    (folder / "labels.json").write_text(json.dumps({"simulated": simulated, "withheld": list(withheld)}))
+
+
 def test_people_are_believed_and_held_out_speeches_stay_held_out(run, tmp_path):
     pairs = read_records(run / layout.PAIRS, PreferencePair)
     speeches = read_records(run / layout.SPEECHES, ClientSpeech)
@@ -43,6 +48,9 @@ def test_people_are_believed_and_held_out_speeches_stay_held_out(run, tmp_path):
     new = replace(train, chosen_id="n" * 16, chosen="A new one.", gap=0.0)
     path = tmp_path / "pairs.parquet"
     write_records(path, PreferencePair, [turned(test), train, unknown, new])
+    with pytest.raises(InputError, match=r"labels\.json is absent"):
+        with_people(pairs, speeches, path)
+    told(tmp_path)
     found = with_people(pairs, speeches, path)
     assert found.counts == {"added": 1, "confirmed": 1, "contradicted": 1, "speech not of this run": 1}
     assert len(found.pairs) == len(pairs) + 1
@@ -50,8 +58,19 @@ def test_people_are_believed_and_held_out_speeches_stay_held_out(run, tmp_path):
     assert mine.chosen_id == test.rejected_id
     assert mine.split == "test"
     assert not found.simulated
-    (tmp_path / "labels.json").write_text(json.dumps({"simulated": True}))
+    told(tmp_path, simulated=True)
     assert with_people(pairs, speeches, path).simulated
+
+
+def test_what_people_found_harmful_or_equal_is_no_pair_whatever_the_ratings_say(run, tmp_path):
+    pairs = read_records(run / layout.PAIRS, PreferencePair)
+    path = tmp_path / "pairs.parquet"
+    write_records(path, PreferencePair, [])
+    out = pairs[3]
+    told(tmp_path, withheld=[[out.speech_id, out.rejected_id, out.chosen_id], ["x", "y", "z"]])
+    found = with_people(pairs, read_records(run / layout.SPEECHES, ClientSpeech), path)
+    assert found.pairs == [p for p in pairs if p != out]
+    assert found.counts == {"removed": 1}
 
 
 def test_a_recipe_takes_them_and_runs_again_only_what_depends_on_them(run, tmp_path):
@@ -60,6 +79,7 @@ def test_a_recipe_takes_them_and_runs_again_only_what_depends_on_them(run, tmp_p
     pairs = read_records(run / layout.PAIRS, PreferencePair)
     path = tmp_path / "pairs.parquet"
     write_records(path, PreferencePair, [turned(p) for p in pairs if p.split == "train"])
+    told(tmp_path)
     made = recipe_of([f"output={folder}", "collect.limit=60", "pair.min_gap=0.5", f"pair.people={path}"], "people")
     before = complete_manifest(folder / "rate").created
     pipeline.run(made, only="pair")

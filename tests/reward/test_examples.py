@@ -42,6 +42,17 @@ def test_general_pairs_are_read_and_a_tenth_is_held_out(tokenizer, tmp_path):
     assert (len(general.train), len(general.test)) == (36, 4)
     seen = {tuple(p.prompt) for p in general.train}
     assert not any(tuple(p.prompt) in seen for p in general.test)
+    assert not general.simulated
+    file.write_text("\n".join(json.dumps(r) for r in rows + [r | {"chosen": "b"} for r in rows]) + "\n")
+    general = read_general(tokenizer, file, Limits(100, 100))
+    assert not {tuple(p.prompt) for p in general.train} & {tuple(p.prompt) for p in general.test}
+    file.write_text("\n".join(json.dumps(r | {"simulated": True}) for r in rows) + "\n")
+    general = read_general(tokenizer, file, Limits(100, 100), held_out=[r["prompt"] for r in rows[:20]])
+    assert (len(general.train), len(general.test)) == (18, 2)
+    assert general.counts["general_held_out_speeches"] == 20
+    assert general.simulated
+    with pytest.raises(InputError, match="40 are of speeches that are held out"):
+        read_general(tokenizer, file, Limits(100, 100), held_out=[r["prompt"] for r in rows])
 
 
 @pytest.mark.parametrize(

@@ -96,13 +96,15 @@ class Expected:
     """Of a response: principle key to 1..5."""
     why: str = ""
     """What the rater is told afterwards."""
+    within: int = 1
+    """Points that a score may be away; none where the text itself asks for a score."""
 
     def met(self, answer: Answer) -> bool:
-        """Whether an answer agrees: the same verdict, and each score given and within one point."""
+        """Whether an answer agrees: the same verdict, and each score given and near enough."""
         if self.verdict is not None and answer.verdict != self.verdict:
             return False
         given = answer.scores
-        return all(key in given and abs(given[key] - score) <= 1 for key, score in self.scores.items())
+        return all(key in given and abs(given[key] - score) <= self.within for key, score in self.scores.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,8 @@ def export(
 ) -> None:
     """Write a study's answers and items for other tools. No export holds a name.
 
-    Without --blind it holds who wrote what: it is for the coordinator. Give raters nothing but a blind one.
+    Without --blind it holds who wrote what: it is for the coordinator. Raters get a blind one alone, for Label
+    Studio, Argilla or Qualtrics: the other forms hold everybody's answers.
     """
     from psychocounsel.annotate.exchange import export_study
     from psychocounsel.annotate.store import Store
@@ -77,7 +78,9 @@ def export(
     print(f"{done.answers} answers. Written:")
     for path in done.files:
         print(f"  {path}")
-    if not blind and kind is not ExportFormat.QUALTRICS:
+    if kind in (ExportFormat.PARQUET, ExportFormat.CSV, ExportFormat.LONG):
+        print("It holds the answers of all raters: show it to none of them.")
+    elif not blind and kind is not ExportFormat.QUALTRICS:
         print("It says who wrote what and what the labels are: show it to no rater.")
 
 
@@ -89,20 +92,28 @@ def import_(
 ) -> None:
     """Take in answers: an offline form's, ours, Label Studio's, Argilla's, Qualtrics'.
 
-    Answers that do not fit are told, and the others are kept. The same file a second time adds nothing.
+    Answers that do not fit are told, and the others are kept. The same file a second time adds nothing, and an answer
+    that is older than the study's own, or not finished where that is, does not replace it.
     """
     from psychocounsel.annotate.exchange import import_answers
     from psychocounsel.annotate.store import Store
+    from psychocounsel.errors import InputError
 
     with Store.open(study) as store:
         done = import_answers(store, file, kind.value, _mapped(rater))
         store.note(WHO, f"import as {done.format}: {done.saved} answers")
     print(f"{done.format}: {done.read} answers read, {done.saved} saved, {done.already} there already,")
     print(f"{len(done.refused)} refused.")
+    if done.replaced:
+        print(f"{done.replaced} of those saved took the place of another answer; the log keeps both.")
+    if done.incomplete:
+        print(f"{done.incomplete} of those saved lack something and count as begun: see the danger or comment in them.")
     for each in done.refused[:SHOWN]:
         print(f"  row {each.row}: {each.reason}")
     if len(done.refused) > SHOWN:
         print(f"  and {len(done.refused) - SHOWN} more")
+    if done.refused and not done.saved + done.already:
+        raise InputError("nothing was taken from this file. Is it this study's, and are --rater and --format right?")
 
 
 def form(

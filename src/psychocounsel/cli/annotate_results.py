@@ -85,6 +85,9 @@ def labels(
     study: Annotated[str, typer.Argument(metavar="STUDY")],
     out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write; made where it is not there.")],
     without_failed_attention: Failed = False,
+    least_votes: Annotated[
+        int, typer.Option("--least-votes", min=1, help="Raters' judgements that a label needs.")
+    ] = 1,
     as_json: JsonFlag = False,
 ) -> None:
     """Write people's labels as what a recipe trains on: rated responses, or preference pairs."""
@@ -93,7 +96,7 @@ def labels(
     from psychocounsel.annotate.store import Store
 
     with Store.open(study) as store:
-        done = write_labels(store, out, without_failed_attention)
+        done = write_labels(store, out, without_failed_attention, least_votes)
     if as_json:
         told = asdict(done) | {"files": [str(path) for path in done.files]}
         print(json.dumps({"event": "labels", **told}, ensure_ascii=False))
@@ -170,6 +173,10 @@ def _show_people(console: Console, results: Results) -> None:
     absent = {
         line.measure: line.why for each in reversed(results.people) for line in each.lines if line.figure is None
     }  # fmt: skip
+    if results.shown_first is not None:
+        line = results.shown_first
+        said = f"{_said([line])}, {line.figure.n} decided" if line.figure else escape(line.why)
+        console.print(f"Overall, {line.measure}: {said}")
     for measure, why in absent.items():
         console.print(f"Not there for all: {why if measure in why else f'{measure}, as {why}'}", markup=False)
 
@@ -274,6 +281,10 @@ def _show_labels(done: Labelled, out: Path) -> None:
     print(f"{done.labels} of {done.items} items have a label, {done.adjudicated} by a coordinator's decision.")
     for why, n in done.left_out.items():
         print(f"  {n} left out: {why}")
+    if done.single:
+        print(f"  {done.single} rest on a single vote; --least-votes 2 leaves those out")
+    if done.capped:
+        print(f"  {done.capped} have their safety set down to 2: a rater marked something in them as harmful")
     print(f"Raters left out: {len(done.withdrawn)} withdrew, {len(done.excluded)} failed an attention check.")
     for path in done.files:
         print(path)
@@ -282,5 +293,9 @@ def _show_labels(done: Labelled, out: Path) -> None:
         print(f"  generate.pool=[source] rate.judge=source rate.rubric={out / 'rubric.yaml'} reward.learn=ratings")
     else:
         print(f"Pairs: {', '.join(f'{n} {split}' for split, n in done.pairs.items()) or 'none'}")
-        if done.pairs.get("train"):
+        if done.pairs:
+            print(f"In the recipe of the run that they are of: pair.people={out / 'pairs.parquet'}")
+        if not done.pairs.get("train"):
+            print("pairs.jsonl has none: it holds pairs of train alone, and none of these is.")
+        else:
             print(f"Mix those of train in with a run's own pairs: reward.general={out / 'pairs.jsonl'}")

@@ -22,7 +22,7 @@ from psychocounsel.errors import TooLittleDataError
 from psychocounsel.principles import Rubric, load_rubric
 from psychocounsel.progress import Tick, silent
 from psychocounsel.recipe import SOURCE, Collect, Recipe
-from psychocounsel.records import RISK_LEVELS, ClientSpeech, Dropped, Rating, Response, content_seed
+from psychocounsel.records import RISK_LEVELS, SIMULATED_RATERS, ClientSpeech, Dropped, Rating, Response, content_seed
 from psychocounsel.tables import write_records
 
 
@@ -152,6 +152,7 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
     write_records(run / layout.SOURCE_RATINGS, Rating, result.ratings)
     table = coverage([Topic(s.coarse_topic, s.fine_topic, s.topic_confidence) for s in result.speeches])
     write_json(run / layout.TOPICS, {"coverage": [{"coarse": c, "fine": f, "n": n} for c, f, n in table]})
+    step.simulated = any(r.judge.partition("#")[0].endswith(f"/{SIMULATED_RATERS}") for r in result.ratings)
     step.counts = counts_of(result, section)
     tick(1, 1)
 

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from psychocounsel.errors import ArtifactError, InputError
 from psychocounsel.records import ClientSpeech, PreferencePair
@@ -18,7 +19,8 @@ class WithPeople:
 
     pairs: list[PreferencePair]
     counts: dict[str, int]
-    """`added`, `confirmed` and `contradicted` of the ratings' own pairs, and why others were left out."""
+    """`added`, `confirmed` and `contradicted` of the ratings' own pairs, `removed` as people found them equal, harmful
+    or not to be judged, and why others of people's were left out."""
     simulated: bool
     """Whether the people were simulated raters."""
 
@@ -26,13 +28,15 @@ class WithPeople:
 def with_people(pairs: list[PreferencePair], speeches: list[ClientSpeech], path: Path) -> WithPeople:
     """Put people's pairs among `pairs`. Where both know two responses, people's preference stands.
 
-    A pair takes the split of its speech in this run, so that nothing held out is learned; pairs of speeches that the
-    run does not have are left out. Raises InputError where `path` is no file of `annotate labels`.
+    What people found equal, harmful or not to be judged is no pair, whatever the ratings say. A pair takes the split of
+    its speech in this run, so that nothing held out is learned; pairs of speeches that the run does not have are left
+    out. Raises InputError where `path` is no file of `annotate labels`, or its `labels.json` is not beside it.
     """
     try:
         given = read_records(path, PreferencePair)
     except ArtifactError as error:
         raise InputError(f"pair.people: {error} Name the pairs.parquet of `psychocounsel annotate labels`.") from None
+    told = _told(path)
     known = {speech.id: speech for speech in speeches}
     made = {frozenset((p.chosen_id, p.rejected_id)): p for p in pairs}
     counts: Counter[str] = Counter()
@@ -48,11 +52,21 @@ def with_people(pairs: list[PreferencePair], speeches: list[ClientSpeech], path:
         else:
             counts["confirmed" if before.chosen_id == each.chosen_id else "contradicted"] += 1
         made[both] = replace(each, split=speech.split, risk=speech.screened)
-    return WithPeople(list(made.values()), dict(sorted(counts.items())), _simulated(path))
+    for both in map(frozenset, told["withheld"]):
+        if made.pop(both, None) is not None:
+            counts["removed"] += 1
+    return WithPeople(list(made.values()), dict(sorted(counts.items())), told["simulated"])
 
 
-def _simulated(path: Path) -> bool:
+def _told(path: Path) -> dict[str, Any]:
+    """Return whether labels are simulated, and the responses of pairs that are none."""
+    beside = path.with_name("labels.json")
     try:
-        return bool(json.loads(path.with_name("labels.json").read_text("utf-8")).get("simulated"))
-    except (OSError, ValueError, AttributeError):
-        return False
+        content = json.loads(beside.read_text("utf-8"))
+        withheld = [(str(first), str(second)) for _, first, second in content["withheld"]]
+        return {"simulated": bool(content["simulated"]), "withheld": withheld}
+    except (OSError, ValueError, TypeError, KeyError):
+        raise InputError(
+            f"pair.people: {beside} is absent or damaged. It says whether the labels are simulated, and which pairs "
+            "people found harmful or equal: keep it beside pairs.parquet, as `psychocounsel annotate labels` wrote it."
+        ) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,12 +116,20 @@ class General:
 
     train: list[EncodedPair]
     test: list[EncodedPair]
+    """A tenth of the prompts, with all their pairs."""
     counts: dict[str, int]
+    simulated: bool = False
+    """Whether a line says that its label is by simulated raters."""
 
 
-def read_general(tokenizer: Any, path: Path, limits: Limits) -> General:
-    """Read JSON lines of `prompt` (or `earlier` turns), `chosen` and `rejected`. Raises InputError at a bad line."""
-    pairs = []
+def read_general(
+    tokenizer: Any, path: Path, limits: Limits, held_out: Collection[str] = ()
+) -> General:  # fmt: skip
+    """Read JSON lines of `prompt` (or `earlier` turns), `chosen` and `rejected`. Raises InputError at a bad line.
+
+    Pairs whose client speech is one of the texts `held_out` are left out, so that no evaluation sees what was learnt.
+    """
+    pairs, simulated, left_out = [], False, 0
     try:
         lines = path.read_text("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
@@ -139,13 +147,21 @@ def read_general(tokenizer: Any, path: Path, limits: Limits) -> General:
         except ValueError as error:
             what = "is not JSON" if isinstance(error, json.JSONDecodeError) else str(error)
             raise InputError(f"reward.general {path}, line {number}: {what}") from None
+        simulated = simulated or row.get("simulated") is True
+        if conversation[-1].text in held_out:
+            left_out += 1
+            continue
         pairs.append(_Plain(content_id(path.name, number), conversation, row["chosen"], row["rejected"]))
     if not pairs:
-        raise InputError(f"reward.general {path} has no pair.")
+        why = f"; {left_out} are of speeches that are held out" if left_out else ""
+        raise InputError(f"reward.general {path} has no pair{why}.")
     pairs.sort(key=lambda p: content_seed("general", p.id))
-    test = encode_pairs(tokenizer, pairs[::HELD_OUT], limits)
-    train = encode_pairs(tokenizer, [p for i, p in enumerate(pairs) if i % HELD_OUT], limits)
-    return General(_bare(train), _bare(test), {f"general_{k}": v for k, v in train.counts.items()})
+    prompts = list(dict.fromkeys(p.conversation for p in pairs))
+    held = set(prompts[::HELD_OUT])
+    test = encode_pairs(tokenizer, [p for p in pairs if p.conversation in held], limits)
+    train = encode_pairs(tokenizer, [p for p in pairs if p.conversation not in held], limits)
+    counts = {f"general_{k}": v for k, v in train.counts.items()} | {"general_held_out_speeches": left_out}
+    return General(_bare(train), _bare(test), counts, simulated)
 
 
 def _bare(encoded: EncodedPairs) -> list[EncodedPair]:

@@ -44,7 +44,7 @@ def make(step: Step, run: Path, recipe: Recipe, tick: Tick) -> None:
         "others": _others(recipe, [p for p in pairs if p.split == "test"], seed),
     }
     write_json(run / layout.REWARD_METRICS, measured.as_dict() | found)
-    simulated = any(parent.simulated for parent in step.parents.values())
+    simulated = step.simulated or any(parent.simulated for parent in step.parents.values())
     scorer.spec = "reward/model"  # in the file that is kept, the folder of this machine is nobody's business
     write_json(run / layout.REWARD_PROBES, probe_scorer(scorer, tick, simulated=simulated))
     step.counts |= {name: figure.as_dict() for name, figure in measured.overall.items()}
@@ -117,7 +117,11 @@ def _train(step: Step, run: Path, recipe: Recipe, pairs: list[PreferencePair], t
     seed = content_seed("reward", recipe.seed)
     counts: dict[str, Any] = encoded.counts | {"train_pairs": sum(p.split == "train" for p in pairs)}
     learnt = encoded.pairs
-    general = read_general(tokenizer, section.general, limits) if section.general else None
+    general = None
+    if section.general:
+        held_out = {p.conversation[-1].text for p in pairs if p.split != "train"}
+        general = read_general(tokenizer, section.general, limits, held_out)
+        step.simulated = step.simulated or general.simulated
     if general is not None:
         learnt = mix(encoded.pairs, general.train, section.general_share, seed)
         counts |= general.counts | {"mixed_pairs": len(learnt)}

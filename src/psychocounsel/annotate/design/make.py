@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psychocounsel.annotate.design.blocks import Balance, assign, balance_of
 from psychocounsel.annotate.design.candidates import Candidates, usable
 from psychocounsel.annotate.design.orders import Shown, order_of
 from psychocounsel.annotate.design.practice import calibration_of, checks_of
-from psychocounsel.annotate.design.sampling import Stratum, draw, strata
+from psychocounsel.annotate.design.sampling import Stratum, draw, speech_of, strata
 from psychocounsel.annotate.design.sides import flipped
 from psychocounsel.annotate.study import Assignment, Design, Item, StudyPlan
 from psychocounsel.errors import InputError
@@ -72,7 +72,7 @@ def design_study(
     source, and whether it is simulated, are taken over from the candidates. The same candidates, in whatever order,
     and the same seed give the same study. Raises InputError where the numbers cannot be met.
     """
-    there = usable(candidates)
+    there = _besides(usable(candidates), own)
     plan = plan.model_copy(
         update={"source": plan.source or there.source, "simulated": plan.simulated or there.simulated}
     )
@@ -80,7 +80,7 @@ def design_study(
     drawn = draw(there.items, items, plan.seed)
     taken = {item.id for item in drawn}
     rest = [item for item in there.items if item.id not in taken]
-    practice, checks = _around(rest, drawn, plan, calibration, attention, own)
+    practice, checks, shared = _around(rest, drawn, plan, calibration, attention, own)
     codes = tuple(f"R{n:0{max(2, len(str(raters)))}d}" for n in range(1, raters + 1))
     blocks = assign(items, raters, plan.per_item, plan.seed)
     loads = {code: [i for i, block in zip(drawn, blocks, strict=True) if n in block] for n, code in enumerate(codes)}
@@ -113,9 +113,19 @@ def design_study(
         preferred_first=_preferred_first(first, flips),
         seconds=seconds,
         minutes=(min(map(len, orders.values())) * seconds / 60, max(map(len, orders.values())) * seconds / 60),
-        notes=_notes(plan, own, practice),
+        notes=_notes(plan, own, practice, drawn, shared),
     )
     return design, summary
+
+
+def _besides(there: Candidates, own: Sequence[Item]) -> Candidates:
+    """Leave out candidates that are among the coordinator's own items: raters would be told the answer beforehand."""
+    known = {_content(item) for item in own}
+    items = tuple(item for item in there.items if _content(item) not in known)
+    if len(items) == len(there.items):
+        return there
+    why = {"among your own practice items or checks": len(there.items) - len(items)}
+    return replace(there, items=items, left_out=there.left_out | why)
 
 
 def _refuse(there: Candidates, plan: StudyPlan, raters: int, items: int, own: Sequence[Item]) -> None:
@@ -146,12 +156,21 @@ def _refuse(there: Candidates, plan: StudyPlan, raters: int, items: int, own: Se
 
 def _around(
     rest: Sequence[Item], drawn: Sequence[Item], plan: StudyPlan, calibration: int, attention: int, own: Sequence[Item]
-) -> tuple[list[Item], list[Item]]:
-    """Return calibration items and attention checks: the coordinator's own, or made ones."""
+) -> tuple[list[Item], list[Item], int]:
+    """Return calibration items and attention checks, the coordinator's own or made ones; and how many practice items
+    are of a speech or a response that the study has too: whose answer raters are told before they judge it.
+    """
+    speeches, texts = {speech_of(item) for item in drawn}, {text for item in drawn for text in item.texts}
+
+    def apart(item: Item) -> bool:
+        return speech_of(item) not in speeches and texts.isdisjoint(item.texts)
+
     practice = [item for item in own if item.role == "calibration"]
     checks = [item for item in own if item.role == "attention"]
     if not practice and calibration:
-        practice = calibration_of(rest, calibration, plan)
+        practice = calibration_of(filter(apart, rest), calibration, plan)
+        if len(practice) < calibration:
+            practice = calibration_of(rest, calibration, plan)
         if len(practice) < calibration:
             raise InputError(
                 f"{calibration} calibration items cannot be made: {len(practice)} labelled candidates are left besides "
@@ -159,10 +178,12 @@ def _around(
             )
     if not checks and attention:
         used = {_content(item) for item in practice}
-        checks = checks_of([item for item in rest if _content(item) not in used], drawn, attention, plan)
+        unused = [item for item in rest if _content(item) not in used]
+        others = [item for item in unused if not apart(item)]
+        checks = checks_of(list(filter(apart, unused)), [*others, *drawn], attention, plan)
         if len(checks) < attention:
             raise InputError(f"{attention} attention checks are more than the {len(checks)} that can be made here.")
-    return practice, checks
+    return practice, checks, sum(not apart(item) for item in practice)
 
 
 def _content(item: Item) -> tuple[object, ...]:
@@ -202,8 +223,20 @@ def _preferred_first(first: Sequence[tuple[str, Item]], flips: dict[tuple[str, s
     return (min(shares), max(shares)) if shares else (float("nan"), float("nan"))
 
 
-def _notes(plan: StudyPlan, own: Sequence[Item], practice: Sequence[Item]) -> tuple[str, ...]:
+def _notes(
+    plan: StudyPlan, own: Sequence[Item], practice: Sequence[Item], drawn: Sequence[Item], shared: int
+) -> tuple[str, ...]:  # fmt: skip
     notes = []
+    if learnt := sum(item.split in ("train", "dev") for item in drawn):
+        notes.append(
+            f"{learnt} of the {len(drawn)} items are of train or dev: a model that learnt from them agrees with raters "
+            "more than it would on others. Only items of test tell how good it is."
+        )
+    if shared:
+        notes.append(
+            f"{shared} of the {len(practice)} practice items are of a client speech or response that the study has "
+            "too, and raters are told what is expected of them. Draw fewer items, or bring your own practice (--extra)."
+        )
     if plan.simulated:
         notes.append("Responses or labels are simulated: rules of this package made them, and no model and no person.")
     if practice and not any(item.role == "calibration" for item in own):

@@ -75,7 +75,7 @@ def checks_of(rest: Sequence[Item], drawn: Sequence[Item], count: int, plan: Stu
 def _check(item: Item, plan: StudyPlan) -> Item:
     if plan.kind == "responses":
         place, wording = 0, CHECK_RESPONSE
-        expected = Expected(None, dict.fromkeys(plan.rubric.keys, LOWEST))
+        expected = Expected(None, dict.fromkeys(plan.rubric.keys, LOWEST), within=0)
     else:
         place, wording = content_seed("annotate attention side", plan.seed, item.id) % 2, CHECK_PAIR
         wanted: Side = "b" if place == 0 else "a"

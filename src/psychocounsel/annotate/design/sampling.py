@@ -63,11 +63,11 @@ def _bin(value: float, bins: Sequence[tuple[float, str]]) -> str:
 def draw(candidates: Sequence[Item], n: int, seed: int) -> list[Item]:
     """Return `n` candidates, stratified, sorted by stratum. They follow from content and seed alone.
 
-    Within a stratum, speeches that have not been drawn come first: two pairs of one speech tell less than two speeches.
+    Speeches that have not been drawn, in this stratum or another, come first: two pairs of one speech tell less than
+    two speeches.
     """
-    return _shared(
-        _speeches_apart(candidates, seed), n, (_risk, lambda i: stratum_of(i)[1], lambda i: stratum_of(i)[2])
-    )
+    levels = (_risk, lambda i: stratum_of(i)[1], lambda i: stratum_of(i)[2])
+    return _shared(_speeches_apart(candidates, seed), n, levels, Counter())
 
 
 def _risk(item: Item) -> str:
@@ -79,21 +79,42 @@ def _speeches_apart(candidates: Sequence[Item], seed: int) -> list[Item]:
     seen: Counter[str] = Counter()
     ranked: list[tuple[int, int, Item]] = []
     for item in sorted(candidates, key=lambda item: content_id("annotate draw", seed, item.id)):
-        speech = item.speech_id or item.id
-        ranked.append((seen[speech], len(ranked), item))
-        seen[speech] += 1
+        ranked.append((seen[speech_of(item)], len(ranked), item))
+        seen[speech_of(item)] += 1
     return [item for _, _, item in sorted(ranked, key=lambda each: each[:2])]
 
 
-def _shared(items: Sequence[Item], n: int, levels: Sequence[Callable[[Item], str]]) -> list[Item]:
+def speech_of(item: Item) -> str:
+    """Return what tells one client speech from another."""
+    return item.speech_id or content_id("speech", [[turn.role, turn.text] for turn in item.conversation])
+
+
+def _shared(
+    items: Sequence[Item], n: int, levels: Sequence[Callable[[Item], str]], used: Counter[str]
+) -> list[Item]:  # fmt: skip
     if not levels:
-        return list(items[:n])
+        return _least_used(items, n, used)
     groups: dict[str, list[Item]] = defaultdict(list)
     for item in items:
         groups[levels[0](item)].append(item)
     names = sorted(groups)
     shares = allocate([len(groups[name]) for name in names], n)
-    return [item for name, k in zip(names, shares, strict=True) for item in _shared(groups[name], k, levels[1:])]
+    return [item for name, k in zip(names, shares, strict=True) for item in _shared(groups[name], k, levels[1:], used)]
+
+
+def _least_used(items: Sequence[Item], n: int, used: Counter[str]) -> list[Item]:
+    """Return `n` of `items`, each time the first one whose speech was drawn least; `used` counts on."""
+    left, drawn = list(items), list[Item]()
+    while len(drawn) < n:
+        seen: set[str] = set()
+        least = min(used[speech_of(item)] for item in left)
+        for item in [item for item in left if used[speech_of(item)] == least]:
+            if len(drawn) < n and speech_of(item) not in seen:
+                seen.add(speech_of(item))
+                drawn.append(item)
+                left.remove(item)
+        used.update(seen)
+    return drawn
 
 
 def allocate(sizes: Sequence[int], n: int) -> list[int]:

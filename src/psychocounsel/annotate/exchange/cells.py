@@ -21,6 +21,7 @@ def defused(value: Any) -> Any:
     return "" if value is None else value
 
 
-def restored(cell: str) -> str:
-    """Return the text that `defused` made a cell of."""
-    return cell[1:] if cell.startswith("'") and _RISKY.match(cell) else cell
+def restored(cell: Any) -> str:
+    """Return the text that `defused` made a cell of; of what is no text, as of JSON, how it is written."""
+    text = "" if cell is None else str(cell)
+    return text[1:] if text.startswith("'") and _RISKY.match(text) else text

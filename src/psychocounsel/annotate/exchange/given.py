@@ -23,5 +23,7 @@ class Given:
     """Fields of Answer."""
     shown: bool = False
     """Whether sides are `first` and `second`, as they were shown, and must be turned back."""
+    at: str = ""
+    """When it was last changed, in ISO 8601, where the file says it."""
     fault: str = ""
     """Why it cannot be read; empty where it can."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -12,7 +13,8 @@ from pydantic import ValidationError
 from psychocounsel.annotate.exchange.given import Given
 from psychocounsel.annotate.exchange.readers import reader_of
 from psychocounsel.annotate.exchange.sides import turned
-from psychocounsel.annotate.store import Store
+from psychocounsel.annotate.store import Store, Stored
+from psychocounsel.annotate.store.events import IMPORT
 from psychocounsel.annotate.study import Answer
 from psychocounsel.errors import InputError
 from psychocounsel.records import content_id
@@ -35,8 +37,12 @@ class Imported:
     read: int
     """Answers that the file holds; `saved`, `already` and `refused` add up to it."""
     saved: int
+    replaced: int
+    """Of those saved: answers that took the place of another one."""
+    incomplete: int
+    """Of those saved: answers that lack something, and are kept as begun, for a danger or a comment in them."""
     already: int
-    """Answers that the study had: nothing was added for them."""
+    """Answers that the study had, or has a newer or a finished one for: nothing was added for them."""
     refused: tuple[Refused, ...]
 
 
@@ -61,9 +67,10 @@ def import_answers(
 
 
 def _keep(store: Store, name: str, digest: str, answers: Iterable[Given]) -> Imported:
-    newest = {number: stored.answer for number, stored in store.events.answers().items()}
+    newest = store.events.answers()
     withdrawn = store.withdrawn()
-    read = already = 0
+    declined = {code for code in store.numbers if _declined(store, code)}
+    read = already = replaced = incomplete = 0
     by_rater: dict[str, int] = {}
     refused = []
     for given in answers:
@@ -72,24 +79,47 @@ def _keep(store: Store, name: str, digest: str, answers: Iterable[Given]) -> Imp
             number = _assignment(store, given)
             if given.rater in withdrawn:
                 raise InputError("the rater has withdrawn")
+            if given.rater in declined:
+                raise InputError("the rater has declined to take part, on the page. Ask before you import")
             answer = _answer(store, number, given)
             known = newest.get(number)
-            if known is not None and _same(known, answer):
+            if known is not None and (_same(known.answer, answer) or _outdated(known, answer, given.at)):
                 already += 1
                 continue
-            key = content_id("imported answer", digest, number, answer.as_payload())
-            if store.save(number, answer, key=f"import-{key}").again:
+            # The file is not in it: tools write all answers again each time, and an old one must not come back.
+            key = content_id("imported answer", number, given.at, answer.as_payload())
+            if store.save(number, answer, key=f"{IMPORT}{key}").again:
                 already += 1
                 continue
         except InputError as error:
             refused.append(Refused(given.row, _where(store, given) + str(error)))
             continue
-        newest[number] = answer
+        replaced += known is not None
+        incomplete += not (answer.done or answer.skipped)
+        newest[number] = Stored(answer, datetime.now(UTC), 1, imported=True)
         by_rater[given.rater] = by_rater.get(given.rater, 0) + 1
     for code, count in sorted(by_rater.items()):
         payload = {"format": name, "sha256": digest, "answers": count}
         store.events.append(code, "imported", content_id("imported", digest, count), payload, None)
-    return Imported(name, read, sum(by_rater.values()), already, tuple(refused))
+    return Imported(name, read, sum(by_rater.values()), replaced, incomplete, already, tuple(refused))
+
+
+def _declined(store: Store, code: str) -> bool:
+    said = store.events.all(code, kinds=("consent", "declined"))
+    return bool(said) and said[-1].kind == "declined"
+
+
+def _outdated(known: Stored, answer: Answer, at: str) -> bool:
+    """Whether the study's own answer stands: it is finished and the new one is not, or it is newer."""
+    if known.answer.done and not (answer.done or answer.skipped):
+        return True
+    if known.imported:  # when that was said the study does not know
+        return False
+    try:
+        when = datetime.fromisoformat(at)
+    except ValueError:  # a file that does not say when
+        return False
+    return when.astimezone(UTC) < known.at
 
 
 def _where(store: Store, given: Given) -> str:
@@ -129,10 +159,15 @@ def _answer(store: Store, number: int, given: Given) -> Answer:
     if any(isinstance(score, bool) for score in (values.get("overall"), *values.get("scores", {}).values())):
         raise InputError("a rating is true or false, and no whole number")
     try:
-        return Answer.model_validate(values)
+        answer = Answer.model_validate(values)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc'])) or 'answer'}: {e['msg']}" for e in error.errors(include_input=False)]
         raise InputError("; ".join(faults[:5])) from None
+    lacks = [] if answer.skipped else answer.missing(store.plan)
+    if answer.done and lacks and (answer.risk or answer.comment or answer.spans):
+        # Nobody may miss a danger for want of a verdict.
+        return answer.model_copy(update={"done": False})
+    return answer
 
 
 def _same(known: Answer, new: Answer) -> bool:

@@ -50,17 +50,20 @@ class StudyItem:
     adjudicated_overall: float | None
     """1 to 5."""
     adjudicated_scores: dict[str, float]
+    simulated: bool
+    """Whether raters of the study are rules of this package, and no people."""
 
 
 def study_items(store: Store, blind: bool) -> list[StudyItem]:
     """Return every item in the design's order, with the newest decision on it."""
     decisions = store.adjudicated()
     return [
-        _row(item, decisions[item.id][0] if item.id in decisions else Answer(), blind) for item in store.items.values()
+        _row(item, decisions[item.id][0] if item.id in decisions else Answer(), blind, store.plan.simulated)
+        for item in store.items.values()
     ]
 
 
-def _row(item: Item, decision: Answer, blind: bool) -> StudyItem:
+def _row(item: Item, decision: Answer, blind: bool, simulated: bool) -> StudyItem:
     def told(names: tuple[str, ...], place: int) -> str:
         return names[place] if not blind and place < len(names) else ""
 
@@ -95,4 +98,5 @@ def _row(item: Item, decision: Answer, blind: bool) -> StudyItem:
         adjudicated_verdicts=dict(decision.verdicts),
         adjudicated_overall=None if decision.overall is None else float(decision.overall),
         adjudicated_scores={key: float(score) for key, score in decision.scores.items()},
+        simulated=simulated,
     )

@@ -96,6 +96,7 @@ def _tasks(store: Store, blind: bool, users: Mapping[str, str]) -> Iterator[dict
             continue
         item = store.items[each.item]
         data: dict[str, Any] = {"study": digest, "rater": each.rater, "position": each.position}
+        data |= {"simulated": True} if store.plan.simulated else {}
         data["conversation"] = [{"role": turn.role.capitalize(), "text": turn.text} for turn in item.conversation]
         data |= dict(zip(("first", "second"), shown_texts(item, each), strict=False))
         task: dict[str, Any] = {"data": data if blind else data | told_of(item, each), "annotations": []}
@@ -183,7 +184,8 @@ def _given(
     answer["seconds"] = min(float(seconds), 86_400.0) if isinstance(seconds, int | float) and seconds > 0 else 0.0
     if annotation.get("was_cancelled") is True:
         answer = {"skipped": True, "seconds": answer["seconds"], "comment": answer.get("comment", "")}
-    return Given(number, code, position, answer=answer | {"done": True}, shown=True)
+    at = str(annotation.get("updated_at") or "")
+    return Given(number, code, position, answer=answer | {"done": True}, shown=True, at=at)
 
 
 def _answer(store: Store, result: list[Any], data: dict[str, Any]) -> dict[str, Any]:

@@ -81,6 +81,7 @@ def _data(store: Store, code: str) -> dict[str, Any]:
         "format": FORMAT, "study": study_digest(store), "rater": code, "file": f"answers-{plain(code)}.json",
         "name": plan.name, "kind": plan.kind, "consent": plan.consent, "instructions": plan.instructions,
         "breakAfter": plan.break_after, "commentLimit": COMMENT, "items": items,
+        "simulated": plan.simulated,
         "helpLines": [line.model_dump() for line in plan.help_lines],
         "principles": [
             p.model_dump(include={"key", "name", "definition"}) | {"anchors": [p.anchors[n] for n in sorted(p.anchors)]}
@@ -126,4 +127,5 @@ def read(store: Store, path: Path, raters: Mapping[str, str]) -> Iterator[Given]
             continue
         seen.add(position)
         values = {name: answer[name] for name in _FIELDS if answer.get(name) is not None}
-        yield Given(number, code, position, answer=values, shown=True)
+        at = str(answer.get("at") or content.get("saved") or "")
+        yield Given(number, code, position, answer=values, shown=True, at=at)

@@ -13,15 +13,18 @@ from typing import Any
 from psychocounsel.annotate.exchange.cells import defused, restored
 from psychocounsel.annotate.exchange.given import Given
 from psychocounsel.annotate.exchange.items import StudyItem, study_items
+from psychocounsel.annotate.results.answers import cluster_of
 from psychocounsel.annotate.store import Store
 from psychocounsel.artifacts import write_text
 from psychocounsel.errors import InputError
 from psychocounsel.files import read_rows
-from psychocounsel.records import Annotation
+from psychocounsel.records import Annotation, content_id
 from psychocounsel.tables import read_records, write_records
 
 OVERALL = "overall"
 """The long format's task that is the judgement as a whole; the others are called as their principles."""
+YES, NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"", "0", "0.0", "false", "no"})
+"""Cells of what is or is not, as spreadsheets and pandas write them again."""
 _MAPS = ("principle_verdicts", "scores")
 
 
@@ -50,6 +53,7 @@ def write_csv(store: Store, out: Path, blind: bool) -> tuple[Path, ...]:
         for prefix, given in (("verdict", each.principle_verdicts), ("score", each.scores)):
             if prefix == ("verdict" if store.plan.kind == "pairs" else "score"):
                 row |= {f"{prefix}_{key}": given.get(key) for key in keys}
+        row["simulated"] = store.plan.simulated
         if not blind:
             item = told[each.item]
             row |= {"model_a": item.model_a, "model_b": item.model_b, "label": item.label, "gap": item.gap}
@@ -70,7 +74,8 @@ def _flat(item: StudyItem) -> dict[str, Any]:
 
 def _table(columns: list[str], rows: Iterable[Mapping[str, Any]]) -> str:
     text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    # Everything in quotes: Python's writer leaves a carriage return within a cell bare, and readers end the row there.
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(columns)
     writer.writerows([defused(row[column]) for column in columns] for row in rows)
     return text.getvalue()
@@ -85,13 +90,17 @@ def write_long(store: Store, out: Path) -> tuple[Path, ...]:
     for each in store.annotations():
         if each.role != "main" or each.repeat or each.skipped:
             continue
+        if store.plan.kind == "responses" and each.verdict == "cannot":  # of a response that is said of all of it
+            continue
         whole = each.verdict if store.plan.kind == "pairs" else each.overall
         given: dict[str, Any] = {OVERALL: whole, **each.principle_verdicts, **each.scores}
         for task, label in given.items():
-            if label in (None, "", "cannot") or each.verdict == "cannot":
+            if label in (None, "", "cannot"):
                 continue
             label = int(label) if isinstance(label, float) else label
-            lines.append(json.dumps({"task": task, "item": each.item, "rater": each.rater, "label": label}))
+            row = {"task": task, "item": each.item, "rater": each.rater, "label": label}
+            row["cluster"] = content_id("cluster", cluster_of(store.items[each.item]))  # a speech's id may tell a model
+            lines.append(json.dumps(row | ({"simulated": True} if store.plan.simulated else {})))
     path = out / "long.jsonl"
     write_text(path, "".join(f"{line}\n" for line in lines))
     return (path,)
@@ -115,7 +124,12 @@ def read_csv(store: Store, path: Path, raters: Mapping[str, str]) -> Iterator[Gi
         values: dict[str, Any] = {name: cells.get(name, "") for name in ("verdict", "overall", "comment", "seconds")}
         values |= {"study": cells["study"], "rater": cells["rater"], "item": cells["item"]}
         values["position"] = _number(cells["position"])
-        values |= {name: cells.get(name, "").strip() in ("1", "True", "true") for name in ("risk", "skipped")}
+        values["at"] = cells.get("at", "")
+        strange = [name for name in ("risk", "skipped") if cells.get(name, "").strip().lower() not in YES | NO]
+        if strange:  # a danger that was flagged in other words must not be lost
+            yield Given(row.number, fault=f"{' and '.join(strange)} say neither 1 nor 0")
+            continue
+        values |= {name: cells.get(name, "").strip().lower() in YES for name in ("risk", "skipped")}
         values["spans"] = [span for span in cells.get("spans", "").split("; ") if span]
         for name, prefix in (("principle_verdicts", "verdict_"), ("scores", "score_")):
             values[name] = {k.removeprefix(prefix): v for k, v in cells.items() if k.startswith(prefix) and v != ""}
@@ -132,7 +146,7 @@ def _given(store: Store, number: int, row: Mapping[str, Any]) -> Given:
         answer = _answer(store, row)
     except InputError as error:
         return Given(number, fault=str(error))
-    return Given(number, row["rater"], position, row["item"], answer=answer)
+    return Given(number, row["rater"], position, row["item"], answer=answer, at=str(row.get("at") or ""))
 
 
 def _answer(store: Store, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,7 +188,7 @@ def read_long(store: Store, path: Path, raters: Mapping[str, str]) -> Iterator[G
     for row in read_rows(path):
         values = row.values or {}
         rater, item, task, label = (values.get(name) for name in ("rater", "item", "task", "label"))
-        if row.fault or rater is None or item is None or label is None or task not in tasks:
+        if row.fault or rater is None or item is None or label is None or str(task) not in tasks:
             reason = row.fault or "it lacks item, rater or label, or its task is neither overall nor a principle"
             yield Given(row.number, fault=reason)
             continue

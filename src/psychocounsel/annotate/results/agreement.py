@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from psychocounsel.annotate.results.codes import Codes
+from psychocounsel.annotate.results.answers import VERDICTS, Answers, cluster_of, place_of
+from psychocounsel.annotate.results.codes import OVERALL, Codes
 from psychocounsel.errors import TooLittleDataError
 from psychocounsel.statistics import agreement
 from psychocounsel.statistics.intervals import Figure, Floats, Moments, mean_of
@@ -23,6 +24,7 @@ SHARE, FLEISS, NOMINAL, ORDINAL, AC1, ICC = (
     "Gwet's AC1",
     "ICC(2,1)",
 )
+FIRST = "preferred what was shown first"
 MEASURES = (SHARE, FLEISS, NOMINAL, ORDINAL, AC1, ICC)
 
 
@@ -92,6 +94,26 @@ def agree(codes: Codes, seed: int, missing: Mapping[str, int] | None = None) -> 
         codes.task, int((given > 0).sum()), len(codes.raters), int(given.sum()), codes.levels, tuple(lines),
         dict(missing or {}),
     )  # fmt: skip
+
+
+def shown_first(answers: Answers) -> Line | None:
+    """Return the share of overall verdicts for one response that are for the one shown first; None of no pairs.
+
+    Half is what raters give who do not look at the order, where each response comes first as often as the other.
+    """
+    if answers.plan.kind != "pairs":
+        return None
+    places = [(each, place_of(each, OVERALL)) for each in answers.of()]
+    decided = [(each, VERDICTS[int(place)]) for each, place in places if place is not None]
+    decided = [(each, verdict) for each, verdict in decided if verdict != "tie"]
+
+    def make() -> Moments:
+        if not decided:
+            raise TooLittleDataError("no overall verdict prefers one response.")
+        return mean_of([verdict == each.shown_first for each, verdict in decided], (0.0, 1.0))
+
+    clusters = [cluster_of(answers.items[each.item]) for each, _ in decided]
+    return measured(FIRST, clusters, make, answers.seed)
 
 
 def _some(codes: Codes) -> Floats:

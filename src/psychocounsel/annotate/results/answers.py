@@ -127,12 +127,17 @@ def _answer(each: Annotation) -> Answer:
 
 
 def place_of(each: Annotation, task: str) -> float | None:
-    """Return what an answer says on a question, as a place in VERDICTS or SCALE; None where it says nothing."""
-    if each.skipped or each.verdict == "cannot":
+    """Return what an answer says on a question, as a place in VERDICTS or SCALE; None where it says nothing.
+
+    Who cannot judge a pair as a whole may have judged it on a principle. Of one response "I cannot judge" is of all.
+    """
+    if each.skipped:
         return None
     verdict = each.verdict if task == OVERALL else each.principle_verdicts.get(task, "")
     if verdict:
         return float(VERDICTS.index(verdict)) if verdict in VERDICTS else None
+    if each.verdict == "cannot":
+        return None
     score = each.overall if task == OVERALL else each.scores.get(task)
     return None if score is None else score - LOWEST
 

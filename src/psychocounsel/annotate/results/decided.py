@@ -40,29 +40,36 @@ class Decisions:
     """The items that have a label, and why the others have none."""
 
     found: list[Decision]
-    undecided: dict[str, int]
+    undecided: dict[str, list[Item]]
     """Main items without a label, by reason."""
 
 
-def decide(answers: Answers) -> Decisions:
+UNFIT = "adjudicated as one that cannot be judged"
+CANNOT = "most raters cannot judge it"
+
+
+def decide(answers: Answers, least_votes: int = 1) -> Decisions:
     """Return the label of every main item: what was adjudicated, else the verdict of most raters or the median rating.
 
-    A coordinator's "I cannot judge" takes an item out. Votes that are tied leave an item undecided.
+    A coordinator's "I cannot judge" takes an item out, and so does that of more raters than agree on anything else.
+    Votes that are tied, or fewer than `least_votes`, leave an item undecided.
     """
     tables = {task: answers.codes(task) for task in answers.tasks}
     labels = _verdicts(tables) if answers.plan.kind == "pairs" else _medians(tables)
     votes = _votes(tables[OVERALL])
-    found, undecided = [], Counter[str]()
+    cannot = Counter(a.item for a in answers.of() if a.verdict == "cannot" and not a.skipped)
+    found: list[Decision] = []
+    undecided: dict[str, list[Item]] = {}
     for item in answers.main:
         decision = answers.adjudicated.get(item.id)
         if decision is not None and (decision.cannot or decision.skipped or decision.verdict == "cannot"):
-            undecided["adjudicated as one that cannot be judged"] += 1
+            undecided.setdefault(UNFIT, []).append(item)
             continue
         given = {task: place for task in answers.tasks if (place := decision_of(decision, task)) is not None}
         places = labels.get(item.id, {}) | given
-        why = _lacking(answers, item, places, tables)
-        if why:
-            undecided[why] += 1
+        few = "" if given else _too_few(cannot[item.id], votes.get(item.id, {}), least_votes)
+        if why := few or _lacking(answers, item, places, tables):
+            undecided.setdefault(why, []).append(item)
             continue
         whole = {task: int(place) for task, place in places.items()}
         pairs = answers.plan.kind == "pairs"
@@ -77,7 +84,14 @@ def decide(answers: Answers) -> Decisions:
                 votes.get(item.id, {}),
             )
         )  # fmt: skip
-    return Decisions(found, dict(undecided))
+    return Decisions(found, undecided)
+
+
+def _too_few(cannot: int, votes: dict[str, int], least: int) -> str:
+    """Return why raters' votes on an item decide nothing; empty where they do."""
+    if cannot > max(votes.values(), default=0):
+        return CANNOT
+    return f"fewer than {least} votes" if 0 < sum(votes.values()) < least else ""
 
 
 def _lacking(answers: Answers, item: Item, places: dict[str, float], tables: dict[str, Codes]) -> str:

@@ -30,10 +30,11 @@ class Judged:
 
 
 def read_judge(path: Path, tasks: Mapping[str, Codes], items: Mapping[str, Item] | None = None) -> Judged:
-    """Read `label` and `item`, or `response_a` (and `response_b`) in place of the item's id.
+    """Read `label` and `item`, or `response_a` (and `response_b`) in place of the item's id or beside it.
 
     `rater` is the judge, by default the file's name; `task` is `overall` by default, or the only task there is. With
-    the two responses of an item the other way round, the verdict is turned. Raises InputError with the rows at fault.
+    the two responses of an item the other way round, the verdict is turned. Raises InputError with the rows at fault:
+    one whose responses are not the item's is a fault too, as nobody could tell what its verdict is of.
     """
     places: dict[str, dict[str, dict[str, float]]] = {}
     by_responses = _by_responses(items or {})
@@ -43,11 +44,11 @@ def read_judge(path: Path, tasks: Mapping[str, Codes], items: Mapping[str, Item]
     known = set(items) if items is not None else {item for codes in tasks.values() for item in codes.items}
     for number, values in checked(path, COLUMNS, ("label",)):
         task, judge = text(values.get("task")) or alone, text(values.get("rater")) or path.stem
-        found = _item(values, by_responses)
-        if found is None:
-            faults.append(f"row {number} has neither item nor response_a")
+        try:
+            item, turned = _item(values, by_responses, items or {})
+        except ValueError as error:
+            faults.append(f"row {number} {error}")
             continue
-        item, turned = found
         if item not in known or task not in tasks:
             lost["no such task" if item in known else "no such item"] += 1
             continue
@@ -79,9 +80,29 @@ def _by_responses(items: Mapping[str, Item]) -> dict[tuple[str, ...], tuple[str,
     return found
 
 
-def _item(values: Mapping[str, Any], known: Mapping[tuple[str, ...], tuple[str, bool]]) -> tuple[str, bool] | None:
-    """Return the item that a row is about, and whether its responses are the other way round there."""
-    if item := text(values.get("item")):
-        return item, False
-    ids = tuple(one for name in ("response_a", "response_b") if (one := text(values.get(name))))
-    return known.get(ids, ("", False)) if ids else None
+def _item(
+    values: Mapping[str, Any], known: Mapping[tuple[str, ...], tuple[str, bool]], items: Mapping[str, Item]
+) -> tuple[str, bool]:
+    """Return the item that a row is about, and whether its responses are the other way round there.
+
+    Raises ValueError where the row names none, or responses that are not the item's.
+    """
+    a, b = text(values.get("response_a")), text(values.get("response_b"))
+    ids = tuple(one for one in (a, b) if one)
+    name = text(values.get("item"))
+    if not name and not ids:
+        raise ValueError("has neither item nor response_a")
+    if not name:
+        return known.get(ids, ("", False))
+    if not ids or name not in items:
+        return name, False  # of a file of labels no response is known
+    for turned, sides in enumerate(_both_ways(items[name].response_ids)):
+        if all(not one or one == side for one, side in zip((a, b), sides, strict=True)):
+            return name, bool(turned)
+    raise ValueError("has responses that are not those of its item")
+
+
+def _both_ways(ids: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return the ids of responses a and b as the item has them, and the other way round where there are two."""
+    a, b = (*ids, "", "")[:2]
+    return ((a, b), (b, a)) if b else ((a, b),)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from psychocounsel.annotate.results.answers import SCALE, VERDICTS
 from psychocounsel.annotate.results.codes import OVERALL, Codes
 from psychocounsel.errors import InputError, TooLittleDataError
 from psychocounsel.files import ENDINGS, named, read_rows
 
 NEEDED = ("item", "rater", "label")
-COLUMNS = ("task", *NEEDED, "cluster")
+COLUMNS = ("task", *NEEDED, "cluster", "simulated")
 LEVELS = 50
 """Different labels of a task at most: agreement is of categories and not of free numbers."""
+WIDEST = 20
+"""Whole numbers from the least label to the greatest that are taken as a scale, those that nobody gave too."""
+_TRUE, _FALSE = ("1", "1.0", "true", "yes"), ("", "0", "0.0", "false", "no")
 _SHOWN = 5
 """Faults that a message names."""
 
@@ -32,6 +38,47 @@ class LongRow:
     label: str
     cluster: str
     """What the item is resampled with; the item itself where the file does not say."""
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What `study.json` tells of the study that a file was exported from."""
+
+    kind: str
+    simulated: bool
+    tasks: frozenset[str]
+
+    @classmethod
+    def beside(cls, path: Path) -> Origin | None:
+        """Read the `study.json` beside a file; None where there is none, or it is none of our exports'."""
+        try:
+            told = json.loads((path.parent / "study.json").read_text("utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return None
+        if not isinstance(told, dict) or not isinstance(told.get("digest"), str):
+            return None
+        kind, simulated, principles = (told.get(name) for name in ("kind", "simulated", "principles"))
+        if kind not in ("pairs", "responses") or not isinstance(simulated, bool) or not isinstance(principles, dict):
+            return None
+        return cls(kind, simulated, frozenset((OVERALL, *principles)))
+
+    def levels(self, task: str) -> list[str]:
+        """Return the labels that raters could give, whether they did or not; none where the task is not the study's."""
+        if task not in self.tasks:
+            return []
+        return list(VERDICTS) if self.kind == "pairs" else [str(n) for n in SCALE]
+
+
+@dataclass(frozen=True, slots=True)
+class LongFile:
+    """The labels of a file."""
+
+    tables: list[Codes]
+    """Of every task."""
+    simulated: bool
+    """Whether a row, or `study.json` beside the file, says that labels or responses were simulated."""
+    origin: Origin | None
 
 
 def is_file(source: str) -> bool:
@@ -39,28 +86,31 @@ def is_file(source: str) -> bool:
     return Path(source).suffix.lower() in ENDINGS
 
 
-def read_long(path: Path, order: Sequence[str] = ()) -> list[Codes]:
-    """Read `task`, `item`, `rater`, `label` and perhaps `cluster` (transcript, client) as the tables of every task.
+def read_long(path: Path, order: Sequence[str] = ()) -> LongFile:
+    """Read `task`, `item`, `rater`, `label`, perhaps `cluster` (transcript, client) and `simulated`, by task.
 
     Without `task` all rows are of one. Labels are in `order` where it has them all, in the order of numbers where they
-    are numbers, and else without one. A rater who gave an item no label has no row. Raises InputError with the rows at
+    are numbers, and else without one. Whole numbers are a scale from the least to the greatest, and the labels of an
+    exported study are the study's. A rater who gave an item no label has no row. Raises InputError with the rows at
     fault.
     """
     rows = list(_rows(path))
     if not rows:
         raise TooLittleDataError(f"{path.name} has no row: agreement over nothing.")
     faults = [*_repeated(rows), *_two_clusters(rows)]
+    origin = Origin.beside(path)
     tasks: dict[str, list[LongRow]] = {}
     for row in rows:
         tasks.setdefault(row.task, []).append(row)
     found = []
     for task, mine in tasks.items():
         try:
-            found.append(_codes(task, mine, order))
+            found.append(_codes(task, mine, order, origin))
         except ValueError as error:
             faults.append(str(error))
     refuse(path, faults)
-    return found
+    simulated = any(row.simulated for row in rows) or (origin is not None and origin.simulated)
+    return LongFile(found, simulated, origin)
 
 
 def refuse(path: Path, faults: Sequence[str]) -> None:
@@ -110,10 +160,12 @@ def text(value: Any) -> str:
 
 def _rows(path: Path) -> Iterator[LongRow]:
     for number, values in checked(path, COLUMNS, NEEDED):
-        item = text(values["item"])
+        item, simulated = text(values["item"]), text(values.get("simulated")).lower()
+        if simulated not in (*_TRUE, *_FALSE):
+            raise InputError(f"{path.name}: row {number} has a `simulated` that is neither true nor false.")
         yield LongRow(
             number, text(values.get("task")) or OVERALL, item, text(values["rater"]), text(values["label"]),
-            text(values.get("cluster")) or item,
+            text(values.get("cluster")) or item, simulated in _TRUE,
         )  # fmt: skip
 
 
@@ -133,27 +185,48 @@ def _two_clusters(rows: Sequence[LongRow]) -> Iterator[str]:
             yield f"row {row.number} has another cluster than row {known.number}, of the same item"
 
 
-def _codes(task: str, rows: Sequence[LongRow], order: Sequence[str]) -> Codes:
+def _codes(task: str, rows: Sequence[LongRow], order: Sequence[str], origin: Origin | None) -> Codes:
     """Return a task's table. Raises ValueError where its labels are too many, or only partly in `order`."""
     labels = {row.label for row in rows}
-    numbers: list[float] = []
+    told = origin.levels(task) if origin is not None else []
     if labels & set(order):
-        levels = list(order)
+        levels, ordered = list(order), True
         if outside := [row.number for row in rows if row.label not in levels]:
             raise ValueError(f"{len(outside)} rows, the first is row {outside[0]}, have a label that --order lacks")
+    elif labels <= set(told):
+        levels, ordered = told, bool(_numbers(told))
     else:
-        values = {label: _number(label) for label in labels}
-        ordered = all(value is not None for value in values.values())
-        levels = sorted(labels, key=lambda label: (values[label] or 0.0, label)) if ordered else sorted(labels)
-        numbers = [values[label] or 0.0 for label in levels] if ordered else []
-        if len(set(numbers)) < len(numbers):
-            raise ValueError("some labels are the same number, written in two ways")
+        levels, ordered = _seen(labels)
     if len(levels) > LEVELS:
         raise ValueError(f"a task has {len(levels)} different labels; agreement here is of {LEVELS} at most")
     place = {label: float(n) for n, label in enumerate(levels)}
     said = [(row.item, row.rater, place[row.label]) for row in rows]
-    is_ordered = bool(numbers) or bool(labels & set(order))
-    return Codes.of(task, said, levels, {row.item: row.cluster for row in rows}, is_ordered, numbers)
+    numbers = _numbers(levels) if ordered else []
+    return Codes.of(task, said, levels, {row.item: row.cluster for row in rows}, ordered, numbers)
+
+
+def _seen(labels: set[str]) -> tuple[list[str], bool]:
+    """Return levels by the labels that were given, and whether they have an order: numbers have.
+
+    A whole number between two that were given is a level too. Without it 1 and 5 would be neighbours, and figures
+    would hang on whether any rater of any item gave a 3.
+    """
+    by_number = {value: label for label in labels if (value := _number(label)) is not None}
+    if any(_number(label) is None for label in labels):
+        return sorted(labels), False
+    if len(by_number) < len(labels):
+        raise ValueError("some labels are the same number, written in two ways")
+    least, greatest = min(by_number), max(by_number)
+    if greatest - least < WIDEST and all(value.is_integer() for value in by_number):
+        return [by_number.get(n, str(n)) for n in range(int(least), int(greatest) + 1)], True
+    return [by_number[value] for value in sorted(by_number)], True
+
+
+def _numbers(levels: Sequence[str]) -> list[float]:
+    """Return the levels as numbers; none where one is no number, or they do not ascend."""
+    found = [value for label in levels if (value := _number(label)) is not None]
+    ascend = all(low < high for low, high in pairwise(found))
+    return found if ascend and len(found) == len(levels) else []
 
 
 def _number(label: str) -> float | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from psychocounsel.annotate.results.against import Against, against_people
-from psychocounsel.annotate.results.agreement import Agreement, agree
+from psychocounsel.annotate.results.agreement import Agreement, Line, agree, shown_first
 from psychocounsel.annotate.results.answers import answers_of
 from psychocounsel.annotate.results.codes import OVERALL, Codes
 from psychocounsel.annotate.results.given import label_of, labels_of
@@ -31,6 +31,7 @@ class Results:
     kind: str
     """`pairs`, `responses`, or `file`."""
     simulated: bool
+    """Whether responses or ratings are by rules: the study says so, or a file or the `study.json` beside it."""
     people: tuple[Agreement, ...]
     """Human-human, by task: overall first, then by principle."""
     against: tuple[Against, ...]
@@ -39,6 +40,8 @@ class Results:
     """Task to its name for readers."""
     items: int = 0
     """Main items of the study; 0 of a file."""
+    shown_first: Line | None = None
+    """How often people preferred the response that they saw first, overall; None of single responses and of a file."""
     consistency: tuple[Consistency, ...] = ()
     raters: tuple[RaterLine, ...] = ()
     errors: tuple[LabelError, ...] = ()
@@ -66,7 +69,8 @@ class Results:
 
 def results_of_file(path: Path, judge: Path | None = None, order: Sequence[str] = ()) -> Results:
     """Measure a long-format file, task by task. Raises InputError with the rows at fault."""
-    tables = {codes.task: codes for codes in read_long(path, order)}
+    file = read_long(path, order)
+    tables = {codes.task: codes for codes in file.tables}
     judged = read_judge(judge, tables) if judge else Judged()
     people, beside = [], []
     for task, codes in tables.items():
@@ -74,12 +78,15 @@ def results_of_file(path: Path, judge: Path | None = None, order: Sequence[str] 
         people.append(agree(codes, seed))
         beside += against_people(codes, judged.given.get(task, []), seed)
     notes = [*_judge_notes(judged)]
+    if file.origin is not None:
+        says = ", and says that it is simulated" if file.origin.simulated else ""
+        notes.append(f"study.json beside the file tells what labels the study's raters could give{says}.")
     if all(codes.clusters == codes.items for codes in tables.values()):
         notes.append(
             "Intervals resample items. Where items hang together, name a column `cluster`, and it is resampled."
         )
     titles = {task: task.replace("_", " ") for task in tables}
-    return Results(path.stem, "file", False, tuple(people), tuple(beside), titles, notes=tuple(notes))
+    return Results(path.stem, "file", file.simulated, tuple(people), tuple(beside), titles, notes=tuple(notes))
 
 
 def results_of(store: Store, judge: Path | None = None, without_failed_attention: bool = False) -> Results:
@@ -107,6 +114,7 @@ def results_of(store: Store, judge: Path | None = None, without_failed_attention
         against=tuple(beside),
         tasks={OVERALL: "Overall", **{p.key: p.name for p in answers.plan.rubric.principles}},
         items=len(main),
+        shown_first=shown_first(answers),
         consistency=tuple(consistency(answers)),
         raters=tuple(rater_lines(answers)),
         errors=tuple(label_errors(answers, tables)),

@@ -48,6 +48,12 @@ class Stored:
     at: datetime
     saves: int
     """How often it was saved."""
+    imported: bool = False
+    """Whether it came by a file: then `at` is when that was read, and not when it was said."""
+
+
+IMPORT = "import-"
+"""Begins the key of what came by a file."""
 
 
 # Statements are written once: to build one takes longer than SQLite needs to do what it says.
@@ -72,7 +78,7 @@ class Events:
 
     def __init__(self, database: Database) -> None:
         self._db = database
-        self._said: dict[int, tuple[Answer, datetime]] = {}
+        self._said: dict[int, tuple[Answer, datetime, bool]] = {}
 
     def append(self, rater: str, kind: EventKind, key: str, payload: dict[str, Any], assignment: int | None) -> Saved:
         """Append one event, which is on the disk when this returns. The same `key` a second time adds nothing."""
@@ -127,12 +133,12 @@ class Events:
             said = {n: known for _, n, _ in newest if (known := kept.get(n)) is not None}
             missing = [n for _, n, _ in newest if n not in said]
             for start in range(0, len(missing), _CHUNK):
-                query = select(_C.id, _C.payload, _C.at).where(_C.id.in_(missing[start : start + _CHUNK]))
-                for n, payload, at in connection.execute(query):
-                    said[n] = kept[n] = Answer.model_validate_json(payload), moment(at)
+                query = select(_C.id, _C.payload, _C.at, _C.key).where(_C.id.in_(missing[start : start + _CHUNK]))
+                for n, payload, at, key in connection.execute(query):
+                    said[n] = kept[n] = Answer.model_validate_json(payload), moment(at), key.startswith(IMPORT)
         if len(kept) > _REMEMBERED:
             self._said = {}
-        return {assignment: Stored(*said[n], saves) for assignment, n, saves in newest}
+        return {assignment: Stored(said[n][0], said[n][1], saves, said[n][2]) for assignment, n, saves in newest}
 
 
 def moment(at: str) -> datetime:

@@ -350,7 +350,8 @@ window.addEventListener('storage', function (event) {
 });
 window.addEventListener('beforeunload', function (event) { if (!keeps && unsaved) { event.preventDefault(); } });
 
-document.getElementById('study').textContent = data.name;
+document.getElementById('study').textContent = data.name
+  + (data.simulated ? '. Simulated: some of these texts, labels or answers were made by rules of a program.' : '');
 document.getElementById('help').replaceChildren.apply(document.getElementById('help'), helpList());
 on(document.getElementById('save'), 'click', save);
 on(document.getElementById('forget'), 'click', forget);
