@@ -1,4 +1,4 @@
-"""What an import leaves alone: newer answers, finished ones, raters who declined; and the dangers that it may not lose."""
+"""What an import leaves alone: newer answers, finished ones, raters who declined; and dangers that it keeps."""
 
 from __future__ import annotations
 
