@@ -2,8 +2,9 @@
 
 Each line is one measure and prevalence of labels, over raters an item and kappa: what the calculator says, the mean
 width of simulated studies' own intervals (`statistics.agreement`, bootstrap over items), and the mean estimate beside
-the truth. Then what the calculator is not asked to meet: a label that is rare, and raters who miss by a little where it
-was told that they guess. Everything here is simulated.
+the truth. The measures are those that `annotate agree` prints: of agreement with a label, items of tied votes are
+dropped before anything is resampled, by the same functions. Then what the calculator is not asked to meet: a label that
+is rare, and raters who miss by a little where it was told that they guess. Everything here is simulated.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from multiprocessing import get_context
 import numpy as np
 
 from psychocounsel.annotate.design.power import Errors, Measure, Precision, expected_width, miss_of
-from psychocounsel.statistics.agreement import krippendorff_alpha
-from psychocounsel.statistics.intervals import Floats, Moments, mean_of
+from psychocounsel.annotate.results.agreement import pairwise
+from psychocounsel.annotate.results.codes import UNDECIDED, majority
+from psychocounsel.errors import TooLittleDataError
+from psychocounsel.statistics.agreement import accuracy, krippendorff_alpha
+from psychocounsel.statistics.intervals import Floats, Moments
 
 ASKED = 0.10
 STUDIES = {50: 160, 100: 80, 200: 40, 400: 20}
@@ -93,13 +97,24 @@ def measured(world: World, ratings: Floats) -> Moments:
     if world.measure in ("alpha", "ordinal alpha"):
         return krippendorff_alpha(ratings, levels, "nominal" if world.measure == "alpha" else "ordinal")
     if world.measure == "agreement":
-        raters = ratings.shape[1]
-        same = sum((ratings[:, a] == ratings[:, b]) for a in range(raters) for b in range(a))
-        return mean_of(same / (raters * (raters - 1) / 2), (0, 1))
-    given, label = ratings[:, :-1], ratings[:, -1].astype(int)
-    counts = np.stack([(given == level).sum(1) for level in range(levels)], axis=1)
-    most = counts == counts.max(1, keepdims=True)
-    return mean_of((most / most.sum(1, keepdims=True))[np.arange(len(label)), label], (0, 1))
+        return pairwise(ratings, levels)
+    said, label = majority(ratings[:, :-1], levels), ratings[:, -1]
+    kept = said != UNDECIDED
+    return accuracy(label[kept], said[kept])
+
+
+def interval(world: World, ratings: Floats, resamples: int, seed: int) -> tuple[float, float]:
+    """Return the width of a study's interval and its estimate; NaN where there is none, as of votes that are all tied.
+
+    One untied item has an estimate and no interval.
+    """
+    try:
+        moments = measured(world, ratings)
+    except TooLittleDataError:
+        return np.nan, np.nan
+    names = [str(item) for item in range(len(moments.features))]
+    figure = moments.figure(names, resamples=resamples, seed=seed)
+    return figure.high - figure.low, figure.value
 
 
 def cell(world: World, items: int, raters: int, kappa: float, studies: int, resamples: int = RESAMPLES) -> Cell:
@@ -107,14 +122,11 @@ def cell(world: World, items: int, raters: int, kappa: float, studies: int, resa
     miss = miss_of(kappa, np.array(world.prevalence)) if world.errors == "miss" else None
     rng = np.random.default_rng([len(world.prevalence), items, raters, round(100 * kappa)])
     columns = raters + (world.measure == "label agreement")
-    names = [str(item) for item in range(items)]
-    figures = [
-        measured(world, ratings_of(rng, world.prevalence, kappa, miss, (items, columns))).figure(
-            names, resamples=resamples, seed=seed
-        )
+    found = [
+        interval(world, ratings_of(rng, world.prevalence, kappa, miss, (items, columns)), resamples, seed)
         for seed in range(studies)
     ]
-    widths, values = (np.array(column) for column in zip(*((f.high - f.low, f.value) for f in figures), strict=True))
+    widths, values = (np.array(column) for column in zip(*found, strict=True))
     spread, told = studies**0.5, (world.prevalence, world.measure, world.said)
     return Cell(  # of 50 items with a rare label some studies have no alpha
         world, items, expected_width(items, raters, kappa, *told),

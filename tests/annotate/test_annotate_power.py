@@ -9,16 +9,22 @@ import krippendorff
 import numpy as np
 import pytest
 import typer
-from benchmarks.power import ALIKE, World, cell
+from benchmarks.power import ALIKE, World, cell, interval, measured
 from scipy.stats import norm
 from typer.testing import CliRunner
 
 from psychocounsel.annotate.design import expected_width, items_needed
 from psychocounsel.annotate.design.power import MEASURES, miss_of, shares_of
+from psychocounsel.annotate.results.against import ACCURACY, against_people
+from psychocounsel.annotate.results.agreement import RESAMPLES
+from psychocounsel.annotate.results.codes import Codes
+from psychocounsel.annotate.results.given import Given
 from psychocounsel.cli import annotate_design
 from psychocounsel.errors import InputError
 
 SKEWED = (0.05, 0.1, 0.2, 0.35, 0.3)
+VERDICTS = (0.4, 0.4, 0.2)
+LABEL = World("", VERDICTS, "label agreement")
 
 
 def simulated(rng, prevalence, kappa, items, raters, miss=None):
@@ -45,7 +51,9 @@ def simulated(rng, prevalence, kappa, items, raters, miss=None):
         (World("", SKEWED, "ordinal alpha"), 50, 3, 0.5),
         (World("", ALIKE[5], "ordinal alpha", "miss", "miss"), 100, 3, 0.6),
         (World("", (0.4, 0.4, 0.2), "agreement"), 50, 3, 0.5),
-        (World("", (0.4, 0.4, 0.2), "label agreement"), 100, 4, 0.5),
+        (LABEL, 200, 2, 0.3),
+        (LABEL, 100, 4, 0.5),
+        (World("", ALIKE[5], "label agreement"), 60, 2, 0.3),
     ],
 )
 def test_intervals_of_simulated_studies_are_as_wide_as_was_said(world, items, raters, kappa):
@@ -91,6 +99,59 @@ def test_agreement_of_two_is_a_share_like_any_other():
     assert found.width == pytest.approx(2 * norm.ppf(0.975) * found.error, rel=0.01)
     alone = expected_width(1000, 1, 0.5, (2, 2, 1), "label agreement")  # a majority of one is a pair with the label
     assert (alone.value, alone.error) == pytest.approx((found.value, found.error))
+
+
+def test_items_of_tied_votes_are_no_part_of_agreement_with_the_label():
+    rng = np.random.default_rng(4)
+    for raters in (2, 4):
+        votes = simulated(rng, VERDICTS, 0.3, 6000, raters + 1).astype(int)
+        counted = [np.bincount(row[:raters], minlength=3) for row in votes]
+        clear = [n for n, counts in enumerate(counted) if (counts == counts.max()).sum() == 1]
+        right = np.mean([counted[n].argmax() == votes[n, raters] for n in clear])
+        found = expected_width(6000, raters, 0.3, VERDICTS, "label agreement")
+        assert found.untied == pytest.approx(len(clear), rel=0.04)
+        assert found.value == pytest.approx(right, abs=0.03)
+        assert found.error == pytest.approx((right * (1 - right) / len(clear)) ** 0.5, rel=0.05)
+
+
+def test_the_untied_of_two_raters_are_the_items_on_which_they_agree():
+    agree = 0.3 + 0.7 * 0.36
+    found = expected_width(200, 2, 0.3, VERDICTS, "label agreement")
+    assert found.untied == pytest.approx(200 * agree, abs=0.05)
+    know = math.sqrt(0.3)  # all three alike: all know, two know, one knows or none does
+    cubes = 2 * 0.4**3 + 0.2**3
+    alike = know**3 + 3 * know**2 * (1 - know) * 0.36 + 3 * know * (1 - know) ** 2 * cubes
+    alike += (1 - know) ** 3 * cubes
+    assert found.value == pytest.approx(alike / agree)
+
+
+def test_the_benchmark_measures_what_annotate_agree_prints():
+    ratings = simulated(np.random.default_rng(5), VERDICTS, 0.3, 120, 3)
+    names = [f"{item:03}" for item in range(120)]
+    said = [(names[i], f"r{r}", ratings[i, r]) for i in range(120) for r in range(2)]
+    codes = Codes.of("overall", said, ("a", "b", "tie"), {name: name for name in names})
+    label = Given("label", "", dict(zip(names, ratings[:, 2], strict=True)))
+    line = next(each for each in against_people(codes, [label], 0)[0].lines if each.measure == ACCURACY).figure
+    moments = measured(LABEL, ratings)
+    assert (line.n, line.value) == (len(moments.features), moments.value)
+    assert interval(LABEL, ratings, RESAMPLES, 0) == (line.high - line.low, line.value)
+
+
+def test_a_study_whose_votes_are_all_tied_has_no_interval():
+    tied = np.array([[0.0, 1.0, 0.0]] * 20)
+    assert all(map(math.isnan, interval(LABEL, tied, 100, 0)))
+    tied[0, 1] = 0.0
+    width, value = interval(LABEL, tied, 100, 0)
+    assert (math.isnan(width), value) == (True, 1.0)
+
+
+def test_twenty_untied_items_are_the_least():
+    needed = items_needed(2.0, 2, 0.3, VERDICTS, "label agreement")
+    assert needed.items > 30
+    assert needed.untied == pytest.approx(20, abs=0.6)
+    with pytest.raises(InputError, match=f"Take {needed.items} items"):
+        expected_width(needed.items - 1, 2, 0.3, VERDICTS, "label agreement")
+    assert items_needed(2.0, 1, 0.3, VERDICTS, "label agreement").items == 20
 
 
 def test_more_items_or_raters_make_it_narrower_and_fewest_are_found():
@@ -152,9 +213,42 @@ def test_the_command_tells_items_and_hours_of_each():
     assert max(map(len, page.splitlines())) <= 80
 
 
+def test_the_command_tells_how_many_items_are_untied():
+    asked = ("--items", 200, "--measure", "label-agreement", "--per-item", 2, "--kappa", 0.3, "--prevalence", "2,2,1")
+    found = json.loads(run(*asked, "--json").stdout)
+    expected = expected_width(200, 2, 0.3, VERDICTS, "label agreement")
+    assert (found["untied"], found["value"]) == (expected.untied, expected.value)
+    assert [each["untied"] < each["items"] for each in found["beside"]] == [False, True, True, True]
+    page = run(*asked).stdout
+    assert {"110", "untied"} <= set(page.split())
+    assert max(map(len, page.splitlines())) <= 80
+    assert "untied" not in json.loads(run("--items", 200, "--json").stdout)
+
+
+def test_raters_beside_who_cannot_be_reckoned_are_told_and_stop_nothing():
+    asked = ("--items", 24, "--measure", "label-agreement", "--per-item", 3)
+    assert [each["per_item"] for each in json.loads(run(*asked, "--json").stdout)["beside"]] == [1, 3, 4, 5]
+    assert "No figure for 2 raters" in run(*asked).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--measure", "kappa"), ("alpha, agreement, label-agreement",)),
+        (("--ordinal", "--measure", "agreement"), ("--ordinal", "no order")),
+        (("--prevalence", "0.5,0.5", "--categories", 3), ("--prevalence", "--categories")),
+    ],
+)
+def test_the_command_refuses_options_that_do_not_go_together(arguments, words):
+    found = run("--items", 100, *arguments)
+    said = " ".join(found.output.replace("│", " ").split())
+    assert found.exit_code == 2
+    assert all(word in said for word in words)
+
+
 def test_the_command_refuses_what_it_cannot_reckon():
     assert run().exit_code == 2
     assert run("--items", 100, "--width", 0.2).exit_code == 2
     assert run("--items", 100, "--raters", 2).exit_code == 2
     assert isinstance(run("--items", 100, "--prevalence", "many").exception, InputError)
-    assert isinstance(run("--items", 100, "--measure", "kappa").exception, InputError)
+    assert isinstance(run("--items", 100, "--categories", 0).exception, InputError)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from psychocounsel.annotate.design import Errors, Measure, Precision, Summary
 
 _KINDS = ("pairs", "responses")
+_MEASURES: dict[str, Measure] = {"alpha": "alpha", "agreement": "agreement", "label-agreement": "label agreement"}
 
 
 def design(
@@ -100,7 +101,7 @@ def power(
     ] = None,
     measure: Annotated[
         str,
-        typer.Option(help="alpha; agreement of two raters, in per cent; or label-agreement, of their majority."),
+        typer.Option(help="alpha; agreement of two raters, in per cent; or label-agreement, of clear majorities."),
     ] = "alpha",
     as_json: JsonFlag = False,
 ) -> None:
@@ -117,8 +118,14 @@ def power(
         raise typer.BadParameter("say --width, to learn the items, or --items, to learn the width.")
     if per_item > raters:
         raise typer.BadParameter(f"{per_item} raters an item are more than {raters}; say --raters.")
-    which: Measure = ("ordinal alpha" if ordinal else "alpha") if measure == "alpha" else measure.replace("-", " ")  # type: ignore[assignment]
-    shares = tuple(map(float, shares_of(_shares(prevalence) if prevalence else categories or (5 if ordinal else 3))))
+    if measure not in _MEASURES:
+        raise typer.BadParameter(f"there are {', '.join(_MEASURES)}; not {measure}.", param_hint="--measure")
+    if ordinal and measure != "alpha":
+        raise typer.BadParameter(f"{measure} takes no order of labels; leave one out.", param_hint="--ordinal")
+    if prevalence is not None and categories is not None:
+        raise typer.BadParameter("its shares tell how many; leave --categories out.", param_hint="--prevalence")
+    which: Measure = "ordinal alpha" if ordinal else _MEASURES[measure]
+    shares = tuple(map(float, shares_of(_labels(prevalence, categories, ordinal))))
     seconds = SECONDS["responses" if ordinal else "pairs"]
 
     def asked(m: int, errors: Errors = "guess") -> Precision:
@@ -128,9 +135,12 @@ def power(
 
     least = 1 if which == "label agreement" else 2
     found = asked(per_item)
-    others = [
-        found if m == per_item else asked(m) for m in range(max(least, per_item - 2), min(raters, per_item + 2) + 1)
-    ]
+    others, unknown = [], {}
+    for m in range(max(least, per_item - 2), min(raters, per_item + 2) + 1):
+        try:
+            others.append(found if m == per_item else asked(m))
+        except InputError as error:  # what was asked for stands all the same
+            unknown[m] = str(error)
     near = asked(per_item, "miss") if which == "ordinal alpha" else None
     if as_json:
         event = {"event": "power", "measure": which, "kappa": kappa, "prevalence": shares, "raters": raters}
@@ -141,6 +151,8 @@ def power(
         return
     console = Console(highlight=False)
     _print_power(console, which, shares, found, others, raters, seconds)
+    for m, why in unknown.items():
+        console.print(f"No figure for {m} raters an item: {why}", style="yellow", markup=False)
     if found.items * min(shares) < RARE:
         console.print(
             f"The rarest label is right in fewer than {RARE} items, which makes the width itself less sure: "
@@ -168,13 +180,20 @@ def _print_power(
     console.print(f"\n{names[which]}, true value {found.value:.3f}", style="bold")
     console.print(f"Labels are right in {', '.join(f'{share:.0%}' for share in shares)} of the items.\n")
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="")
-    for column in ("raters an item", "items", "width of 95 %", f"items each of {raters}", "hours each"):
+    untied = () if found.untied is None else ("untied",)
+    for column in ("raters an item", "items", *untied, "width of 95 %", f"items each of {raters}", "hours each"):
         table.add_column(column, justify="right")
     for each in others:
         work = _work(each, raters, seconds)
-        row = (f"{each.per_item}", f"{each.items:,}", f"{each.width:.3f}", f"{work['items_each']:,.0f}")
+        counted = () if each.untied is None else (f"{each.untied:,.0f}",)
+        row = (f"{each.per_item}", f"{each.items:,}", *counted, f"{each.width:.3f}", f"{work['items_each']:,.0f}")
         table.add_row(*row, f"{work['hours_each']:.1f}", style="bold" if each is found else None)
     console.print(table)
+    if untied:
+        console.print(
+            "\nItems whose votes are tied are left out, here as in `annotate agree`: value and width are those of the "
+            "untied, as many as are expected."
+        )
     console.print(
         f"\nReckoned with {seconds:.0f} s an item, without practice, checks and repeats. Raters are taken to know the "
         "right label or to guess. The interval is for other items, rated by such raters."
@@ -260,6 +279,13 @@ def _name_of(name: str) -> str:
     if not 1 <= len(name.strip()) <= 120:
         raise typer.BadParameter("a name has 1 to 120 characters.", param_hint="--name")
     return name
+
+
+def _labels(prevalence: str | None, categories: int | None, ordinal: bool) -> int | list[float]:
+    """Return how often each label is right, or how many there are, all as often."""
+    if prevalence is not None:
+        return _shares(prevalence)
+    return categories if categories is not None else 5 if ordinal else 3
 
 
 def _shares(given: str) -> list[float]:

@@ -146,7 +146,7 @@ def _table(console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]]
 
 
 def _show_people(console: Console, results: Results) -> None:
-    from psychocounsel.annotate.results.agreement import AC1, FLEISS, ICC, NOMINAL, ORDINAL, SHARE
+    from psychocounsel.annotate.results.agreement import AC1, FLEISS, ICC, NOMINAL, ORDINAL, POOLED, SHARE
     from psychocounsel.annotate.results.words import listed
 
     console.print("\n[bold]People with each other[/]")
@@ -160,7 +160,7 @@ def _show_people(console: Console, results: Results) -> None:
         for each in results.people
     ]  # fmt: skip
     _table(console, ("", "items", "raters", "labels", "without a label"), counts)
-    for half in ((SHARE, NOMINAL, AC1), (FLEISS, ORDINAL, ICC)):
+    for half in ((SHARE, NOMINAL, AC1), (FLEISS, ORDINAL, ICC), (POOLED,)):
         known = [m for m in half if any(each.figure(m) for each in results.people)]
         if not known:
             continue

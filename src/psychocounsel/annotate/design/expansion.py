@@ -6,6 +6,10 @@ second order it is 1 + c / n times that. The first part of c is for an influence
 (k): in the Cornish-Fisher expansion of the resampled quantiles (Hall 1992, The Bootstrap and Edgeworth Expansion, 2.5),
 BCa's acceleration g / (6 sqrt(n)) gives g² ((2 + R²) / 12 - (2 R² - 5) / 36) + k (R² - 3) / 24. The second is for s
 being that of a sample: its mean over samples is s and half its curvature along each outcome, over n.
+
+Where items are dropped before anything is resampled, as those of tied votes are, n is how many are left. It differs
+from study to study: with a share q kept of N items, n has the mean qN and 1 / sqrt(n) is 1 + 3 (1 - q) / (8 qN) times
+1 / sqrt(qN) in mean, to the same order.
 """
 
 from __future__ import annotations
@@ -39,13 +43,20 @@ class Expansion:
     """Standard deviation of an item's influence, s."""
     second: float
     """c"""
+    kept: float = 1.0
+    """Share of items that are not dropped."""
 
     def width(self, items: int) -> float:
         """Return the expected full width of the 95 % interval of a study of `items` items."""
-        reach = -float(stdtrit(items - 1, (1 - CONFIDENCE) / 2)) * sqrt(items / (items - 1))
-        first = 2 * reach * self.spread / sqrt(items)
-        more = min(_MOST, abs(self.second) / items)
+        n = items * self.kept
+        reach = -float(stdtrit(n - 1, (1 - CONFIDENCE) / 2)) * sqrt(n / (n - 1))
+        first = 2 * reach * self.error(items) * (1 + 3 * (1 - self.kept) / (8 * n))
+        more = min(_MOST, abs(self.second) / n)
         return first * (1 + more) if self.second > 0 else first / (1 + more)
+
+    def error(self, items: int) -> float:
+        """Return the standard error of the estimate, to first order."""
+        return self.spread / sqrt(items * self.kept)
 
 
 def expand(moments: Moments, chances: Floats) -> Expansion:

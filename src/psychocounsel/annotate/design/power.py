@@ -8,14 +8,16 @@ label is the true one and a normal error, rounded. Every way in which the raters
 with its chance; nothing is simulated. `expansion` has how the moments become a width.
 
 The interval is that of `statistics.intervals`: it resamples items, so it is for other items rated by such raters.
+Agreement with a label is that of `annotate.results.against`: items of tied votes are dropped, and only then are items
+resampled. So it is the expansion of an untied item's outcome, and the items that it counts are the untied.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations_with_replacement
-from math import comb, isfinite
+from math import ceil, comb, isfinite
 from typing import Any, Literal
 
 import numpy as np
@@ -28,12 +30,13 @@ from psychocounsel.statistics.intervals import Floats, Moments, mean_of
 
 Measure = Literal["alpha", "ordinal alpha", "agreement", "label agreement"]
 """Krippendorff's alpha, nominal or ordinal; the share of pairs of raters that agree; the share of items on which the
-majority of the raters agrees with a label, which is as good as one more rater (a tie counts by its share)."""
+majority of the raters agrees with a label, which is as good as one more rater. Items whose votes are tied have no
+majority and are dropped, as `annotate agree` drops them."""
 Errors = Literal["guess", "miss"]
 """What a rater does who is wrong. Of ordered labels a guess is often far off, so `guess` gives the wider interval."""
 MEASURES: tuple[Measure, ...] = ("alpha", "ordinal alpha", "agreement", "label agreement")
 LEAST_ITEMS, MOST_ITEMS = 20, 1_000_000
-"""Under 20 items neither the expansion nor an interval is to be trusted."""
+"""Under 20 items neither the expansion nor an interval is to be trusted. Of agreement with a label: 20 untied ones."""
 RARE = 20
 """Items of the rarest label under which the width is less sure (docs/annotate/design.md)."""
 WAYS = 1500
@@ -57,9 +60,12 @@ class Precision:
     """Standard error of the estimate, to first order."""
     items: int
     per_item: int
+    untied: float | None = None
+    """Of agreement with a label: the items that are expected to have a majority, which alone are measured."""
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Return the fields, without `untied` where it means nothing."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def expected_width(
@@ -79,7 +85,13 @@ def expected_width(
     """
     if items < LEAST_ITEMS:
         raise InputError(f"an interval over items needs {LEAST_ITEMS} items or more, not {items}.")
-    return _expected(_expansion(per_item, kappa, prevalence, measure, errors), items, per_item)
+    expansion = _expansion(per_item, kappa, prevalence, measure, errors)
+    if items < _least(expansion):
+        raise InputError(
+            f"an interval needs {LEAST_ITEMS} items or more whose votes are not tied; of {items} items by {per_item} "
+            f"raters about {items * expansion.kept:.1f} are untied. Take {_least(expansion)} items."
+        )
+    return _expected(expansion, items, per_item, measure)
 
 
 def items_needed(
@@ -90,7 +102,7 @@ def items_needed(
     measure: Measure = "alpha",
     errors: Errors = "guess",
 ) -> Precision:
-    """Return the smallest study, from LEAST_ITEMS on, whose expected interval is no wider than `width`.
+    """Return the smallest study, from LEAST_ITEMS (untied) on, whose expected interval is no wider than `width`.
 
     Raises InputError where a parameter cannot be, or it takes more than MOST_ITEMS items.
     """
@@ -99,11 +111,11 @@ def items_needed(
     expansion = _expansion(per_item, kappa, prevalence, measure, errors)
     if expansion.width(MOST_ITEMS) > width:
         raise InputError(f"a width of {width:g} takes more than {MOST_ITEMS:,} items. Ask for a wider one.")
-    low, high = LEAST_ITEMS - 1, MOST_ITEMS
+    low, high = _least(expansion) - 1, MOST_ITEMS
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if expansion.width(middle) <= width else (middle, high)
-    return _expected(expansion, high, per_item)
+    return _expected(expansion, high, per_item, measure)
 
 
 def shares_of(prevalence: int | Sequence[float]) -> Floats:
@@ -114,8 +126,14 @@ def shares_of(prevalence: int | Sequence[float]) -> Floats:
     return np.asarray(given / given.sum(), dtype=np.float64)
 
 
-def _expected(expansion: Expansion, items: int, per_item: int) -> Precision:
-    return Precision(expansion.value, expansion.width(items), expansion.spread / items**0.5, items, per_item)
+def _expected(expansion: Expansion, items: int, per_item: int, measure: Measure) -> Precision:
+    untied = round(items * expansion.kept, 1) if measure == "label agreement" else None
+    return Precision(expansion.value, expansion.width(items), expansion.error(items), items, per_item, untied)
+
+
+def _least(expansion: Expansion) -> int:
+    """Return the fewest items of which LEAST_ITEMS are expected to be kept."""
+    return ceil(LEAST_ITEMS / expansion.kept - 1e-9)  # a share of 1 is a sum of chances, and may be a little less
 
 
 def _expansion(
@@ -144,9 +162,12 @@ def _expansion(
     if measure in ("alpha", "ordinal alpha"):
         return expand(_alpha(ways, "nominal" if measure == "alpha" else "ordinal"), shares @ given_truth)
     if measure == "label agreement":
-        joint = np.einsum("t,tl,tw->lw", shares, rater, given_truth)
         most = ways == ways.max(axis=1, keepdims=True)
-        return expand(mean_of((most / most.sum(axis=1, keepdims=True)).T.ravel()), joint.ravel())
+        untied = most.sum(axis=1) == 1
+        joint = np.einsum("t,tl,tw->lw", shares, rater, given_truth[:, untied])
+        kept = float(joint.sum())
+        right = float(joint[most[untied].T].sum()) / kept
+        return replace(expand(mean_of([0, 1]), np.array([1 - right, right])), kept=kept)
     return expand(mean_of(((ways**2).sum(1) - per_item) / (per_item * (per_item - 1))), shares @ given_truth)
 
 

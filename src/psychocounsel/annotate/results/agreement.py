@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,8 +24,10 @@ SHARE, FLEISS, NOMINAL, ORDINAL, AC1, ICC = (
     "Gwet's AC1",
     "ICC(2,1)",
 )
+POOLED = "alpha of raters together"
+"""Of ratings: how reliable the mean of an item's raters is, by the Spearman-Brown formula from ordinal alpha."""
 FIRST = "preferred what was shown first"
-MEASURES = (SHARE, FLEISS, NOMINAL, ORDINAL, AC1, ICC)
+MEASURES = (SHARE, FLEISS, NOMINAL, ORDINAL, AC1, ICC, POOLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +91,30 @@ def agree(codes: Codes, seed: int, missing: Mapping[str, int] | None = None) -> 
     if codes.numbers:
         makers[ICC] = lambda: agreement.icc(_whole(codes))
     lines = [measured(name, several.clusters, makers[name], seed) for name in MEASURES if name in makers]
+    if codes.ordered:
+        lines.append(_pooled(next(line for line in lines if line.measure == ORDINAL), codes))
     given = codes.given
     return Agreement(
         codes.task, int((given > 0).sum()), len(codes.raters), int(given.sum()), codes.levels, tuple(lines),
         dict(missing or {}),
     )  # fmt: skip
+
+
+def _pooled(single: Line, codes: Codes) -> Line:
+    """Return the reliability of as many raters together as an item has in the mean, and of the interval's ends."""
+    if single.figure is None:
+        return Line(POOLED, None, single.why)
+    given = codes.given
+    k = float(given[given > 0].mean())  # items of one rater too: their label is one rater's
+
+    def together(alpha: float) -> float:
+        return k * alpha / (1 + (k - 1) * alpha) if 1 + (k - 1) * alpha > 0 else math.nan
+
+    figure = single.figure
+    value, low, high = (together(alpha) for alpha in (figure.value, figure.low, figure.high))
+    if math.isnan(value):
+        return Line(POOLED, None, "raters agree less than by chance.")
+    return Line(POOLED, replace(figure, value=value, low=low, high=high))
 
 
 def shown_first(answers: Answers) -> Line | None:
