@@ -121,7 +121,7 @@ async def rater(base: str, code: str, token: str, items: int, seen: Seen, think:
         for place in range(1, items + 1):
             page = await page_at("/rate")
             assert page.url.path == f"/rate/{place}", page.url.path
-            fields = {"csrf_token": TOKEN.search(page.text)[1], "overall": "first"}  # type: ignore[index]
+            fields = {"csrf_token": TOKEN.search(page.text)[1], "overall": "first", "seen": "0"}  # type: ignore[index]
             for n in range(SAVES + 1):
                 await asyncio.sleep(rng.uniform(*think))
                 key, done = f"{place}-{n}", n == SAVES
@@ -139,6 +139,8 @@ async def rater(base: str, code: str, token: str, items: int, seen: Seen, think:
                 else:
                     seen.took.append(time.perf_counter() - begun)
                 assert answer.status_code == (303 if done else 200), (answer.status_code, answer.text[-300:])
+                if not done:
+                    fields["seen"] = str(answer.json()["saves"])
                 seen.acknowledged.add((code, key))
                 seen.last[code, place] = key
 

@@ -67,6 +67,15 @@ class Course:
         """Done ones may be seen again and changed, and the next one; later ones keep their order."""
         return self.next_place is None or place <= self.next_place or self.finished(place)
 
+    def may_save(self, place: int) -> bool:
+        """As `may_see`, and what lies next to one that was answered: it was open when another was taken back."""
+        answered = [p for p, number in enumerate(self.numbers, 1) if number in self.answers]
+        return self.may_see(place) or place <= max(answered, default=0) + 1
+
+    def saves(self, number: int) -> int:
+        """How often an assignment was saved: what a page was made from, and what a save must have seen."""
+        return self.answers[number].saves if number in self.answers else 0
+
     def locked(self, place: int) -> bool:
         """Whether the expected answer was told: then the rater's own stands as it was given."""
         number = self.numbers[place - 1]

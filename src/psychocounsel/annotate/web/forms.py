@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -17,7 +16,6 @@ from wtforms.validators import Length, Optional
 
 from psychocounsel.annotate.exchange.sides import VERDICTS, own_side, shown_side
 from psychocounsel.annotate.study import COMMENT, Answer, Assignment, Kind, Span, StudyPlan
-from psychocounsel.annotate.web.guard import HOURS
 from psychocounsel.annotate.web.pages import store_of
 from psychocounsel.principles import HIGHEST, LOWEST
 
@@ -33,7 +31,7 @@ class Guarded(Form):
     class Meta:
         csrf = True
         csrf_class = SessionCSRF
-        csrf_time_limit = timedelta(hours=HOURS)
+        csrf_time_limit = None  # the session ends by itself
         csrf_field_name = "csrf_token"
 
 
@@ -100,13 +98,19 @@ def _answer_form(kind: Kind, keys: tuple[str, ...]) -> type[Guarded]:
     fields |= {
         "overall": RadioField(choices=choices, validators=[Optional()]),
         "cannot": BooleanField(),
-        "comment": TextAreaField(validators=[Length(max=COMMENT)]),
+        # Browsers send a line's end as two characters, and count one.
+        "comment": TextAreaField(filters=[_lines], validators=[Length(max=COMMENT)]),
         "risk": BooleanField(),
         "seconds": HiddenField(validators=[Length(max=20)]),
         "key": HiddenField(validators=[Length(max=80)]),
+        "seen": HiddenField(validators=[Length(max=20)]),
         "action": HiddenField(validators=[Length(max=20)]),
     }
     return type("AnswerForm", (Guarded,), fields)
+
+
+def _lines(text: str | None) -> str | None:
+    return text.replace("\r\n", "\n") if text else text
 
 
 def new_key() -> str:
@@ -128,7 +132,7 @@ def answer_of(
             "scores": {} if pairs else {key: int(value) for key, value in given.items()},
             "cannot": bool(form.cannot.data) and not pairs,
             "spans": spans,
-            "comment": (form.comment.data or "").replace("\r\n", "\n").strip(),
+            "comment": (form.comment.data or "").strip(),
             "risk": bool(form.risk.data),
             "seconds": float(form.seconds.data or 0),
             "done": done,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -55,6 +56,12 @@ def environment() -> jinja2.Environment:
 def store_of(request: Request) -> Store:
     store: Store = request.app.state.store
     return store
+
+
+def prolong(request: Request) -> None:
+    """Have a session that is used last on: its cookie is set anew once an hour, and not with each answer."""
+    if time.time() - float(request.session.get("at", 0)) > 3600:
+        request.session["at"] = int(time.time())
 
 
 def wants_json(request: Request) -> bool:

@@ -5,6 +5,7 @@ Items are named by their place in the rater's own order, so that no address lead
 
 from __future__ import annotations
 
+import hmac
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
@@ -12,10 +13,10 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.datastructures import FormData
 
 from psychocounsel.annotate.store import Standing
-from psychocounsel.annotate.study import Answer
+from psychocounsel.annotate.study import Answer, Item
 from psychocounsel.annotate.web import forms, shown
 from psychocounsel.annotate.web.course import Course
-from psychocounsel.annotate.web.pages import page, store_of, wants_json
+from psychocounsel.annotate.web.pages import page, prolong, store_of, wants_json
 from psychocounsel.errors import InputError
 
 router = APIRouter()
@@ -30,6 +31,7 @@ def current(request: Request) -> Standing:
     found = store_of(request).access.standing(str(code), version) if isinstance(version, int) else None
     if found is None:
         raise HTTPException(403)
+    prolong(request)
     return found
 
 
@@ -60,6 +62,9 @@ def enter(request: Request, token: str) -> Response:
         raise HTTPException(403)
     request.session.clear()
     request.session["rater"] = [found.code, found.version]
+    # The same for each session of this link: a page that was open before can go on saving.
+    secret = store_of(request).secret.encode()
+    request.session["csrf"] = hmac.new(secret, f"csrf {found.code} {found.version}".encode(), "sha256").hexdigest()
     return to("/rate")
 
 
@@ -104,6 +109,8 @@ def _open(request: Request, rater: Standing) -> Course:
     """Return the rater's course, where they have agreed and the study is not paused."""
     course = Course(store_of(request), rater)
     if not course.agreed:
+        if request.method == "POST":  # a script would follow, and take the page there for an answer
+            raise HTTPException(409, "This was not saved, as you have not agreed to take part. Load the page again.")
         raise HTTPException(303, headers={"Location": "/rate"})
     if course.paused:
         raise HTTPException(409)
@@ -121,32 +128,48 @@ def _at(course: Course, place: int) -> int:
 
 
 @router.get("/rate/{place}")
-def item(request: Request, rater: Current, place: Place) -> Response:
+def item(request: Request, rater: Current, place: Place, check: str = "") -> Response:
+    """Show an item. With `check` it says what is missing before it is finished."""
     course = _open(request, rater)
     number = _at(course, place)
     each, stored = course.store.assignments[number], course.answers.get(number)
     if course.locked(place):
         return to(f"/rate/{place}/told")
-    known = course.store.items[each.item]
     answer = stored.answer if stored else Answer()
-    values = forms.shown_answer(answer, course.plan, each) | {"key": forms.new_key()}
+    values = forms.shown_answer(answer, course.plan, each) | {"key": forms.new_key(), "seen": course.saves(number)}
     form = forms.form_of(forms.answer_form(course.plan), request, values=values)
+    return _item_page(request, course, place, form, answer, faults=answer.missing(course.plan) if check else [])
+
+
+def _item_page(
+    request: Request, course: Course, place: int, form: Any, answer: Answer, faults: list[str], status: int = 200,
+    changed: bool = False,
+) -> Response:  # fmt: skip
+    each = course.store.assignments[course.numbers[place - 1]]
+    known = course.store.items[each.item]
     return page(
-        request, "item.html", form=form, course=course, place=place, item=shown.item(known, each), faults=[],
-        marks=shown.marks_of(answer, known, each),
+        request, "item.html", status, form=form, course=course, place=place, item=shown.item(known, each),
+        faults=faults, changed=changed, marks=shown.marks_of(answer, known, each),
     )  # fmt: skip
 
 
 @router.post(
     "/rate/{place}",
     openapi_extra=forms.body(
-        dict.fromkeys(("overall", "cannot", "comment", "risk", "seconds", "key", "action"), _TEXT)
+        dict.fromkeys(("overall", "cannot", "comment", "risk", "seconds", "key", "seen", "action"), _TEXT)
     ),
 )
 def save(request: Request, rater: Current, place: Place, data: Sent) -> Response:
-    """Keep what is on the page; `action` is `save`, `done` or `skip`. It is on the disk when this answers."""
+    """Keep what is on the page; `action` is `save`, `done` or `skip`. It is on the disk when this answers.
+
+    A page that has not seen the newest save is refused: another tab or device would lose what it said.
+    """
     course = _open(request, rater)
-    number = _at(course, place)
+    number = course.number(place)
+    if number is None:
+        raise HTTPException(404)
+    if not course.may_save(place):
+        raise HTTPException(409, "This was not saved, as items before it are not done. Load the page again.")
     form = forms.checked(forms.answer_form(course.plan), request, data)
     each = course.store.assignments[number]
     known, action = course.store.items[each.item], form.action.data or "done"
@@ -159,26 +182,53 @@ def save(request: Request, rater: Current, place: Place, data: Sent) -> Response
         answer = answer.model_copy(update={"done": False})
     key = form.key.data or forms.new_key()
     # Who was not told that it was saved sends it again, and is told now.
-    if course.locked(place) and not course.store.has(number, answer, key):
+    known_already = (course.locked(place) or _outdated(form, course, number)) and course.store.has(number, answer, key)
+    if course.locked(place) and not known_already:
         raise HTTPException(400, "The expected answer has been shown, so this one can no longer be changed.")
+    if _outdated(form, course, number) and not known_already:
+        return _changed_elsewhere(request, course, place, form, answer)
     try:
         saved = course.store.save(number, answer, key)
     except InputError:  # a span outside its text, or the like: no page of ours sends it
         raise HTTPException(400) from None
+    saves = course.saves(number) + (not saved.again)
+    following = _after(course, place, known, action, bool(faults))
     if wants_json(request):
-        return JSONResponse({"saved": saved.id, "missing": faults})
+        return JSONResponse({"saves": saves, "missing": faults, "next": following})
     if faults and action == "done":
-        return page(
-            request, "item.html", 422, form=form, course=course, place=place, item=shown.item(known, each),
-            faults=faults, marks=shown.marks_of(answer, known, each),
-        )  # fmt: skip
+        form.seen.data = str(saves)
+        return _item_page(request, course, place, form, answer, faults, 422)
+    return to(following)
+
+
+def _after(course: Course, place: int, known: Item, action: str, lacking: bool) -> str:
+    """Return the address of what comes after a save."""
     if action == "skip":
-        return to(f"/rate/{place}/skipped")
+        return f"/rate/{place}/skipped"
+    if lacking:
+        return f"/rate/{place}?check=yes"
     if action == "save":
-        return to(f"/rate/{place}")
+        return f"/rate/{place}"
     if known.role == "calibration" and course.plan.feedback and known.expected is not None:
-        return to(f"/rate/{place}/told")
-    return to("/rate")
+        return f"/rate/{place}/told"
+    return "/rate"
+
+
+def _outdated(form: Any, course: Course, number: int) -> bool:
+    """Whether the page that was sent had not seen the newest save. A page that does not say what it saw is believed."""
+    return bool(form.seen.data) and form.seen.data != str(course.saves(number))
+
+
+def _changed_elsewhere(request: Request, course: Course, place: int, form: Any, answer: Answer) -> Response:
+    """Refuse a save; without scripts what was sent stays on the page, and may be sent again by who has read this."""
+    if wants_json(request):
+        said = (
+            "Not saved: this item was changed on another page or device since this page was opened. "
+            "Load the page again to see it as it is."
+        )
+        return JSONResponse({"error": said}, 409)
+    form.seen.data = str(course.saves(course.numbers[place - 1]))
+    return _item_page(request, course, place, form, answer, [], 409, changed=True)
 
 
 @router.get("/rate/{place}/skipped")

@@ -4,16 +4,19 @@
 
 const form = document.getElementById("rate");
 const state = document.getElementById("state");
+const trouble = document.getElementById("trouble");
 const seconds = form.elements.seconds;
 const shows = document.getElementById("anchors");
+const PAUSE = 1500; // milliseconds without a key, after which what was typed is saved
+const PATIENCE = 15000; // milliseconds for an answer
+const IDLE = 120000; // milliseconds without a sign of anybody, after which nobody is looking
 let looked = Number(seconds.value) || 0;
 let last = Date.now();
+let active = Date.now();
 let running = false;
-let waiting = false;
+let wanted = ""; // what is to be sent after what is under way: "save", or the button that was pressed
 let unsaved = false;
 let typing = 0;
-const PAUSE = 1500; // milliseconds
-let leaving = null; // the button that was pressed while a save was under way
 
 function key() {
   const bytes = crypto.getRandomValues(new Uint8Array(12));
@@ -22,69 +25,97 @@ function key() {
 
 function count() {
   const now = Date.now();
-  // A gap of more than a minute is sleep or a stopped tab, and nobody was looking.
-  if (document.visibilityState === "visible" && now - last < 60000) looked += (now - last) / 1000;
+  // A gap of more than a minute is sleep or a stopped tab.
+  const there = document.visibilityState === "visible" && now - last < 60000 && now - active < IDLE;
+  if (there) looked += (now - last) / 1000;
   last = now;
   seconds.value = looked.toFixed(1);
 }
+for (const sign of ["pointermove", "pointerdown", "keydown", "scroll"]) {
+  document.addEventListener(sign, () => { active = Date.now(); }, { passive: true, capture: true });
+}
 
-async function save() {
-  if (running) { waiting = true; return; } // one at a time, so that an older one never comes last
+// Trouble stands in view wherever the page was scrolled to; the rest beside the buttons.
+function tell(text, isTrouble) {
+  state.textContent = isTrouble ? "" : text;
+  trouble.textContent = isTrouble ? text : "";
+}
+
+// Sends one save until it is answered. Returns what the server said of it, or null where it was not kept.
+async function sent(body) {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      // A button is called `action`, so the property of that name is not the address.
+      const answer = await fetch(form.getAttribute("action"), {
+        method: "POST", body, headers: { Accept: "application/json" }, redirect: "error", signal: AbortSignal.timeout(PATIENCE),
+      });
+      const told = await answer.json().catch(() => ({}));
+      if (answer.ok && told.saves) return told;
+      if (answer.status === 403) {
+        tell("Not saved: your session has ended, or your link with it. Open your link again in another tab; then change something here, and it is saved.", true);
+        return null;
+      }
+      if (answer.status < 500) {
+        tell(told.error && told.error.startsWith("Not saved") ? told.error : `Not saved. ${told.error || "Load the page again."}`, true);
+        return null;
+      }
+    } catch { /* no connection: the same save, with the same key, is tried again */ }
+    if (tries >= 8) {
+      tell("Not saved: the server cannot be reached. What you chose and wrote stays on this page. Try again later, and do not close it.", true);
+      return null;
+    }
+    tell("Not saved yet: no connection. Trying again …", true);
+    await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** Math.min(tries, 5)));
+  }
+}
+
+// One at a time, so that an older one never comes last.
+async function save(action) {
+  if (running) {
+    if (action !== "save" || !wanted) wanted = action;
+    return;
+  }
   running = true;
-  waiting = false;
   unsaved = true;
   clearTimeout(typing);
   typing = 0;
   count();
   form.elements.key.value = key();
   const body = new URLSearchParams(new FormData(form));
-  body.set("action", "save");
-  state.textContent = "Saving …";
-  for (let tries = 0; ; tries += 1) {
-    try {
-      // A button is called `action`, so the property of that name is not the address.
-      const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { Accept: "application/json" } });
-      if (answer.ok) {
-        unsaved = waiting || typing !== 0;
-        state.textContent = `Saved at ${new Date().toLocaleTimeString()}.`;
-        break;
-      }
-      if (answer.status < 500) {
-        const told = await answer.json().catch(() => ({}));
-        state.textContent = `Not saved. ${told.error || "Load the page again."}`;
-        break;
-      }
-    } catch { /* no connection: the same save, with the same key, is tried again */ }
-    if (tries >= 8) {
-      state.textContent = "Not saved: the server cannot be reached. Your choices stay on this page; change one to try again.";
-      break;
-    }
-    state.textContent = "No connection. Trying again …";
-    await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** Math.min(tries, 5)));
-  }
+  body.set("action", action);
+  if (!trouble.textContent) tell("Saving …");
+  const told = await sent(body);
   running = false;
-  if (leaving) form.requestSubmit(leaving);
-  else if (waiting) save();
+  const next = wanted;
+  wanted = "";
+  if (!told) {
+    // A button pressed meanwhile is not pressed again by itself: its page would be gone, and this one is not kept.
+    if (next === "save") save("save");
+    return;
+  }
+  form.elements.seen.value = told.saves;
+  unsaved = next !== "" || typing !== 0;
+  if (action !== "save") {
+    unsaved = false;
+    location.assign(told.next);
+    return;
+  }
+  if (told.missing.length) tell(`Saved, but not finished: ${told.missing.join(", ")} not answered.`, true);
+  else tell(`Saved at ${new Date().toLocaleTimeString()}.`);
+  if (next) save(next);
 }
 
-form.addEventListener("change", (event) => { if (event.target !== shows) save(); });
+form.addEventListener("change", (event) => { if (event.target !== shows) save("save"); });
 // What is typed is saved when the writer pauses: a tab may be closed before the field is left.
 form.addEventListener("input", (event) => {
   if (!event.target.matches("textarea")) return;
   unsaved = true;
   clearTimeout(typing);
-  typing = setTimeout(save, PAUSE);
+  typing = setTimeout(() => { typing = 0; save("save"); }, PAUSE);
 });
 form.addEventListener("submit", (event) => {
-  if (running) { // an older save must not come after the last one
-    event.preventDefault();
-    leaving = event.submitter || form.querySelector("button[value=done]");
-    return;
-  }
-  clearTimeout(typing);
-  unsaved = false; // the form itself takes it along
-  count();
-  form.elements.key.value = key();
+  event.preventDefault(); // the page is left when the server has it, and not before
+  save((event.submitter || form.querySelector("button[value=done]")).value);
 });
 // The browser asks whether to leave, where something is not saved yet or could not be.
 window.addEventListener("beforeunload", (event) => { if (unsaved) event.preventDefault(); });
@@ -97,6 +128,8 @@ document.addEventListener("keydown", (event) => {
     form.requestSubmit(form.querySelector("button[value=done]"));
     return;
   }
+  // In a field Enter would finish the item, and of practice that is for good.
+  if (event.key === "Enter" && event.target.matches("input, select")) event.preventDefault();
   // Only within a principle that has the focus, so that no key does anything by surprise.
   if (event.ctrlKey || event.altKey || event.metaKey || event.target.type !== "radio") return;
   const field = event.target.closest("fieldset");
