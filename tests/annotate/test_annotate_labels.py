@@ -51,6 +51,19 @@ def rated_study(folder, speeches=36, **plan):
     return store, items
 
 
+def pairs_of_labels(folder):
+    """Run what the command says of `labels`, as far as pairs."""
+    recipe = recipe_of(
+        [
+            f"output={folder / 'run'}", "until=pair", "collect.source=file",
+            f"collect.path={folder / 'labels/labels.jsonl'}", "collect.near_duplicate=1",
+            "collect.deidentify=false", "generate.pool=[source]", "rate.judge=source",
+            f"rate.rubric={folder / 'labels/rubric.yaml'}",
+        ]
+    )  # fmt: skip
+    pipeline.run(recipe)
+
+
 def test_a_recipe_makes_pairs_of_rated_responses_as_people_rated_them(tmp_path):
     store, items = rated_study(tmp_path)
     # A coordinator turns one speech round: its decision counts, and no rater's.
@@ -60,15 +73,7 @@ def test_a_recipe_makes_pairs_of_rated_responses_as_people_rated_them(tmp_path):
     store.adjudicate(bad.id, "someone", rated(4, dict.fromkeys(KEYS, 4)))
     done = write_labels(store, tmp_path / "labels")
     assert (done.labels, done.adjudicated, done.left_out) == (72, 2, {})
-    recipe = recipe_of(
-        [
-            f"output={tmp_path / 'run'}", "until=pair", "collect.source=file",
-            f"collect.path={tmp_path / 'labels/labels.jsonl'}", "collect.near_duplicate=1",
-            "collect.deidentify=false", "generate.pool=[source]", "rate.judge=source",
-            f"rate.rubric={tmp_path / 'labels/rubric.yaml'}",
-        ]
-    )  # fmt: skip
-    pipeline.run(recipe)
+    pairs_of_labels(tmp_path)
     run = tmp_path / "run"
     ratings = read_records(run / layout.RATINGS, Rating)
     assert len(ratings) == 72
@@ -226,15 +231,7 @@ def test_labels_of_simulated_raters_are_simulated_in_whatever_is_made_of_them(tm
     rated_study(tmp_path, simulated=True)[0].close()
     with Store.open(str(tmp_path / "study.sqlite")) as store:
         write_labels(store, tmp_path / "labels")
-    recipe = recipe_of(
-        [
-            f"output={tmp_path / 'run'}", "until=pair", "collect.source=file",
-            f"collect.path={tmp_path / 'labels/labels.jsonl'}", "collect.near_duplicate=1",
-            "collect.deidentify=false", "generate.pool=[source]", "rate.judge=source",
-            f"rate.rubric={tmp_path / 'labels/rubric.yaml'}",
-        ]
-    )  # fmt: skip
-    pipeline.run(recipe)
+    pairs_of_labels(tmp_path)
     assert [complete_manifest(tmp_path / "run" / step).simulated for step in ("collect", "rate", "pair")] == [True] * 3
 
 
