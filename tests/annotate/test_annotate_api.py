@@ -25,6 +25,7 @@ from sqlalchemy import text
 from psychocounsel.annotate.store import Store
 from psychocounsel.annotate.store.access import now
 from psychocounsel.annotate.web import forms, make_app
+from psychocounsel.annotate.web.app import cookie_of
 from psychocounsel.annotate.web.guard import HEADERS, LIMIT
 
 PASSWORD = "correct horse battery"
@@ -96,7 +97,7 @@ class Visitor:
         cookie = TimestampSigner(self.store.secret).sign(data).decode()
         self.client.cookies.clear()
         return self.client.request(
-            method, address, content=content, headers={"cookie": f"psychocounsel={cookie}"} | (headers or {})
+            method, address, content=content, headers={"cookie": f"{cookie_of(self.store)}={cookie}"} | (headers or {})
         )
 
 

@@ -105,6 +105,39 @@ def test_links_are_new_each_time_and_taken_back(study):
     assert isinstance(say("revoke", study, "R99").exception, InputError)
 
 
+def test_a_late_rater_is_invited_and_nobody_elses_link_ends(study):
+    say("invite", study, "--rater", "R01")
+    with Store.open(study) as store:
+        kept = store.access.invite("R01")
+    late = say("invite", study)
+    assert [line.split()[0] for line in late.stdout.splitlines()] == ["R02"]
+    assert "Left alone, as their link is good: 1 rater. --renew" in late.stderr
+    again = say("invite", study, "--json")
+    assert again.stdout == ""
+    assert "2 raters" in again.stderr
+    with Store.open(study) as store:
+        assert store.access.by_token(kept).code == "R01"
+    renewed = say("invite", study, "--renew").stdout.splitlines()
+    assert [line.split()[0] for line in renewed] == ["R01", "R02"]
+    named = say("invite", study, "--rater", "R02").stdout
+    with Store.open(study) as store:
+        assert store.access.by_token(kept) is None
+        assert store.access.by_token(renewed[1].rpartition("/")[2]) is None
+        assert store.access.by_token(named.strip().rpartition("/")[2]).code == "R02"
+
+
+def test_who_has_withdrawn_is_not_invited(study):
+    with Store.open(study) as store:
+        store.events.append("R01", "withdrawn", "w", {}, None)
+    for more in ((), ("--renew",)):
+        told = say("invite", study, *more)
+        assert [line.split()[0] for line in told.stdout.splitlines()] == ["R02"]
+        assert "Withdrawn, and not invited: 1 rater." in told.stderr
+    wrong = say("invite", study, "--rater", "R01").exception
+    assert isinstance(wrong, InputError)
+    assert "has withdrawn" in str(wrong)
+
+
 def test_a_coordinators_password_comes_from_standard_input(study):
     good = say("coordinator", study, "ann", "--password-stdin", input="a long password\n")
     assert good.exit_code == 0
@@ -122,6 +155,10 @@ def test_a_coordinators_password_comes_from_standard_input(study):
     assert "comes in no more" in say("coordinator", study, "bea", "--remove").output
     with Store.open(study) as store:
         assert [c.name for c in store.access.coordinators()] == ["ann"]
+        assert [(line["what"], line["about"]) for line in store.audit()] == [
+            ("removed a coordinator", "bea"), ("set a coordinator as observer", "bea"),
+            ("set a coordinator as owner", "ann"),
+        ]  # fmt: skip
 
 
 def test_a_port_that_is_taken_is_said(study):

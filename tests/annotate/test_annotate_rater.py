@@ -6,6 +6,7 @@ import pytest
 from small_study import KEYS, SCRIPT, SECRETS, client, enter, filled, made_store, small_design, token
 
 from psychocounsel.annotate.store import Store
+from psychocounsel.annotate.web.app import cookie_of
 
 
 @pytest.fixture
@@ -217,7 +218,7 @@ def test_another_sites_form_another_sessions_token_and_a_forged_session_are_refu
         assert store.events.answers() == {}
         assert who.post("/rate/1", json=filled(page)).status_code == 400
         who.cookies.clear()
-        who.cookies.set("psychocounsel", "eyJyYXRlciI6WyJSMDIiLDFdfQ==.forged.signature")
+        who.cookies.set(cookie_of(store), "eyJyYXRlciI6WyJSMDIiLDFdfQ==.forged.signature")
         assert who.get("/rate").status_code == 403
 
 

@@ -12,6 +12,7 @@ import pytest
 from small_study import KEYS, made_store
 
 from psychocounsel.annotate.results.answers import Checks
+from psychocounsel.annotate.results.raters import seconds_of
 from psychocounsel.annotate.store import Stored
 from psychocounsel.annotate.store.store import annotation
 from psychocounsel.annotate.study import Answer, Assignment, Expected, Item, StudyPlan, item_id
@@ -132,6 +133,29 @@ def test_a_median_under_a_third_of_the_usual_is_seen():
     assert remarks(untimed, NO_CHECKS, 60.0) == remarks(quick[0], NO_CHECKS, 60.0)  # imported, with no clock
 
 
+def test_who_has_withdrawn_sets_no_usual_time():
+    raters = [f"R0{n}" for n in range(1, 6)]
+    answers = [(n % 2 == 0, verdict("ab"[n % 2], dict.fromkeys(KEYS, "tie"))) for n in range(6)]
+
+    def said(rater, seconds):
+        return [replace(a, seconds=seconds) for a in given(PAIRS, answers, rater)]
+
+    annotations = [a for rater, s in zip(raters, (20, 22, 24, 900, 900), strict=True) for a in said(rater, s)]
+    items = {item.id: item for item in map(an_item, range(6))}
+    assignments = [Assignment(rater, item, n) for rater in raters for n, item in enumerate(items)]
+    slow = works_of(assignments, items, [a for a in annotations if a.rater != "R01"])
+    assert [work.code for work in slow if work.remarks] == ["R02", "R03"]
+    works = works_of(assignments, items, annotations, {"R04", "R05"})
+    assert [work.code for work in works if work.remarks] == []
+    assert [work.finished for work in works] == [6] * 5
+
+
+def test_answers_without_a_clock_are_in_no_median_time():
+    mine = [replace(a, seconds=s) for a, s in zip(given(PAIRS, [(False, verdict("a"))] * 3), (0, 40, 50), strict=True)]
+    assert seconds_of(mine) == 45
+    assert seconds_of(mine[:1]) is None
+
+
 def test_repeats_that_agree_less_than_chance_are_seen():
     first = ["a", "b"] * 8
     again = [(n, False, verdict("b" if first[n] == "a" else "a")) for n in range(5)]
@@ -218,7 +242,8 @@ def test_danger_is_told_of_unfinished_items_too_the_newest_first():
         2: Stored(verdict("a"), NOW, 1),
         3: Stored(Answer(risk=True, skipped=True), later, 2),
     }
-    found = flags_of(assignments, [item.id for item in items], answers)
+    flagged = {number: stored for number, stored in answers.items() if stored.answer.risk}
+    found = flags_of(assignments, [item.id for item in items], flagged, answers)
     assert [(flag.place, flag.at, flag.comment) for flag in found] == [(3, later, ""), (1, NOW, "Call them.")]
 
 

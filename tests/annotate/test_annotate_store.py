@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from small_study import KEYS, small_design
 from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.event import listens_for
 from sqlalchemy.exc import DBAPIError
 
 from psychocounsel.annotate.store import Store
@@ -223,6 +224,33 @@ def test_links_expire_are_replaced_and_taken_back(store):
             change("R99")
     for odd in ("\0", "\ud800", "x" * 100_000, ODD):
         assert access.by_token(odd) is None
+
+
+def test_who_has_withdrawn_gets_no_link_and_no_earlier_one_lets_them_in(store):
+    access = store.access
+    link = access.invite("R01")
+    session = access.by_token(link).version
+    store.events.append("R01", "withdrawn", "w", {}, None)
+    assert access.by_token(link) is None
+    assert access.standing("R01", session) is None
+    with pytest.raises(InputError, match="R01 has withdrawn"):
+        access.invite("R01")
+    assert access.rater("R01").version == session
+    other = access.by_token(access.invite("R02"))
+    assert access.standing("R02", other.version).code == "R02"
+
+
+def test_where_a_rater_stands_is_one_question(store):
+    store.access.invite("R01")
+    asked = []
+
+    @listens_for(store._db.engine, "before_cursor_execute")
+    def _count(connection, cursor, statement, *_):
+        asked.append(statement)
+
+    assert store.access.standing("R01", 1)
+    assert len([statement for statement in asked if "SELECT" in statement and "FROM rater" in statement]) == 1
+    assert len(asked) == 1
 
 
 def test_a_link_is_not_in_the_database(store):

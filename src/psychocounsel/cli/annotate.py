@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import sys
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from psychocounsel.cli import annotate_design, annotate_exchange, annotate_results
 from psychocounsel.cli.options import JsonFlag
-from psychocounsel.errors import MissingExtraError, ResourceError
+from psychocounsel.errors import InputError, MissingExtraError, ResourceError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,19 +31,45 @@ app.command("power")(annotate_design.power)
 @app.command()
 def invite(
     study: Study,
-    rater: Annotated[list[str] | None, typer.Option("--rater", metavar="CODE", help="By default all.")] = None,
+    rater: Annotated[
+        list[str] | None, typer.Option("--rater", metavar="CODE", help="By default whoever has no link that is good.")
+    ] = None,
     base: Annotated[str, typer.Option("--url", help="Where the study is served.")] = "http://127.0.0.1:8000",
     days: Annotated[float, typer.Option(min=0.01, help="How long a link is good.")] = 60,
+    renew: Annotated[bool, typer.Option("--renew", help="Also for those whose link is good: it then ends.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Print a new personal link for each rater. It is shown once and not kept; the one before is no longer good."""
+    """Print a new personal link for each rater who has none that is good. It is shown once and not kept.
+
+    Raters whom --rater names get a new one in any case; the one before is no longer good. Who has withdrawn gets none.
+    """
     from psychocounsel.annotate.store import Store
+    from psychocounsel.annotate.store.access import now
 
     with Store.open(study) as store:
-        for code in rater or [each.code for each in store.access.raters()]:
+        codes, good, withdrawn = list(rater or ()), 0, store.withdrawn()
+        if not codes:
+            moment, replaced = now(), store.replaced()
+            for each in store.access.raters():
+                if each.code in withdrawn or (each.code in replaced and not each.welcome(moment)):
+                    continue  # what they say counts nowhere, or another has their items
+                if renew or not each.welcome(moment):
+                    codes.append(each.code)
+                else:
+                    good += 1
+        for code in codes:
             link = f"{base.rstrip('/')}/r/{store.access.invite(code, days=days)}"
             store.note("command line", "invited", code)
             print(json.dumps({"event": "invited", "rater": code, "link": link}) if as_json else f"{code}  {link}")
+    # Not among the links, which a script reads.
+    if good:
+        print(f"Left alone, as their link is good: {_raters(good)}. --renew makes new ones too.", file=sys.stderr)
+    if withdrawn and not rater:
+        print(f"Withdrawn, and not invited: {_raters(len(withdrawn))}.", file=sys.stderr)
+
+
+def _raters(n: int) -> str:
+    return f"{n} rater{'' if n == 1 else 's'}"
 
 
 @app.command()
@@ -53,6 +81,22 @@ def revoke(study: Study, rater: Annotated[str, typer.Argument(metavar="CODE")]) 
         store.access.revoke(rater)
         store.note("command line", "revoked", rater)
     print(f"{rater}: the link and every session that it began are no longer good.")
+
+
+@app.command()
+def replace(
+    study: Study,
+    rater: Annotated[str, typer.Argument(metavar="CODE")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Even where the rater may still answer, or was replaced before.")
+    ] = False,
+) -> None:
+    """Add a rater who gets the same items in the same order, for one who dropped out. What that one said stays."""
+    from psychocounsel.annotate.store import Store
+
+    with Store.open(study) as store:
+        new = store.replace(rater, "command line", force)
+    print(f"{new} has the items of {rater}. A link: psychocounsel annotate invite {study} --rater {new}")
 
 
 @app.command()
@@ -71,7 +115,7 @@ def coordinator(
     with Store.open(study) as store:
         if remove:
             store.access.remove_coordinator(name)
-            store.note("command line", "removed a coordinator")
+            store.note("command line", "removed a coordinator", name)
             print(f"{name} comes in no more: every session of theirs has ended.")
             return
         asked = sys.stdin.readline() if password_stdin else typer.prompt("Password", hide_input=True)
@@ -79,7 +123,7 @@ def coordinator(
         if not password_stdin and typer.prompt("Once more", hide_input=True) != password:
             raise typer.BadParameter("the two passwords differ; nothing was changed.")
         store.access.set_coordinator(name, password, role)  # type: ignore[arg-type]
-        store.note("command line", f"set a coordinator as {role}")
+        store.note("command line", f"set a coordinator as {role}", name.strip())
     print(f"{name} signs in at /coordinator of the served study.")
 
 
@@ -91,20 +135,65 @@ def serve(
     https: Annotated[
         bool, typer.Option("--https", help="A proxy before it speaks TLS: cookies go over nothing else.")
     ] = False,
+    url: Annotated[
+        str, typer.Option("--url", help="Where raters find it, such as https://study.example.org: links begin so.")
+    ] = "",
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--proxy",
+            metavar="ADDRESS",
+            help="Address or network of a proxy that is not on this machine, to believe who it says asks. Repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Serve a study's pages until Ctrl-C. Anywhere but on this machine, put a TLS proxy before it and say --https."""
     from psychocounsel.annotate.store import Store
 
+    base, proxies = _checked_url(url, https), _checked_proxies(proxy or [], https)
     with Store.open(study) as store:
         if not store.access.coordinators():
             print(f"No coordinator can sign in yet: psychocounsel annotate coordinator {study} NAME", file=sys.stderr)
         if host not in ("127.0.0.1", "localhost", "::1") and not https:
             print("Without TLS anybody between can read what raters see and say.", file=sys.stderr)
-        print(f"http://{host}:{port}/  raters by their links; http://{host}:{port}/coordinator  Ctrl-C stops it.")
-        run_server(store, host, port, https)
+        shown = base or f"http://{host}:{port}"
+        print(f"{shown}/  raters by their links; {shown}/coordinator  Ctrl-C stops it.")
+        run_server(store, host, port, https, base, proxies)
 
 
-def run_server(store: object, host: str, port: int, https: bool = False) -> None:
+def _checked_url(url: str, https: bool) -> str:
+    """Return where a study is found, without a slash at its end. Raises InputError where no link could begin so."""
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        known = False
+    if not known or "@" in url or "?" in url or "#" in url or any(c.isspace() or not c.isprintable() for c in url):
+        raise InputError("--url is http:// or https:// and a host, such as https://study.example.org.")
+    if parts.path not in ("", "/"):
+        raise InputError("--url has no path: a study's pages need a host, or a port, of their own.")
+    if https and parts.scheme == "http":
+        raise InputError("--https has cookies go over TLS alone, so --url begins with https://.")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _checked_proxies(proxies: list[str], https: bool) -> list[str]:
+    """Return whose word is believed on where a request comes from. Raises InputError for what is no address."""
+    if proxies and not https:
+        raise InputError("--proxy goes with --https: without it nobody's word is believed.")
+    for each in proxies:
+        try:
+            ipaddress.ip_network(each)
+        except ValueError:
+            raise InputError(f"--proxy {each[:60]!r} is no address such as 10.0.0.5, and no network of them.") from None
+    return proxies
+
+
+def run_server(
+    store: object, host: str, port: int, https: bool = False, url: str = "", proxies: list[str] | None = None
+) -> None:
     """Serve until somebody stops it. Raises ResourceError where the port is taken."""
     try:
         import uvicorn
@@ -116,8 +205,9 @@ def run_server(store: object, host: str, port: int, https: bool = False) -> None
         ) from None
     # No access log: it would hold the raters' links.
     config = uvicorn.Config(
-        make_app(store, https=https),  # type: ignore[arg-type]
+        make_app(store, https=https, url=url),  # type: ignore[arg-type]
         host=host, port=port, log_level="warning", access_log=False, proxy_headers=https, server_header=False,
+        forwarded_allow_ips=proxies or None,  # None is this machine
     )  # fmt: skip
     try:
         uvicorn.Server(config).run()

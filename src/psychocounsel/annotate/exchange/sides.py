@@ -48,8 +48,13 @@ def turned(answer: dict[str, Any], flipped: bool) -> dict[str, Any]:
 
 
 def study_digest(store: Store) -> str:
-    """Return 16 hex digits of plan, items and assignments: another study, or a changed one, has others."""
-    assignments = [[a.rater, a.item, a.position, a.flipped, a.repeat] for a in store.assignments.values()]
+    """Return 16 hex digits of plan, items and assignments: another study, or a changed one, has others.
+
+    Raters who were added for others are left out: files that were sent before are of the same study.
+    """
+    added = {new for _, new in store.replacements()}
+    given = [a for a in store.assignments.values() if a.rater not in added]
+    assignments = [[a.rater, a.item, a.position, a.flipped, a.repeat] for a in given]
     return content_id("study", store.plan.model_dump(mode="json"), list(store.items), assignments)
 
 

@@ -67,8 +67,8 @@ def rater_lines(answers: Answers) -> list[RaterLine]:
 
 
 def seconds_of(said: list[Annotation]) -> float | None:
-    """Return the median time for an item, in seconds; None where there is none, and of items that were skipped."""
-    times = [a.seconds for a in said if not a.skipped]
+    """Return the median time for an item, in seconds, of those not skipped and timed; None where there is none."""
+    times = [a.seconds for a in said if not a.skipped and a.seconds > 0]  # 0: imported, with no clock
     return median(times) if times else None
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from psychocounsel.annotate.store import schema
 from psychocounsel.annotate.store.database import Database
@@ -95,7 +95,10 @@ class Access:
         return _rater(row) if row else None
 
     def invite(self, code: str, name: str | None = None, days: float = DAYS) -> str:
-        """Return a new link's token for a rater; the one before is no longer good. Kept is only its digest."""
+        """Return a new link's token for a rater; the one before is no longer good. Kept is only its digest.
+
+        Raises InputError for an unknown rater, and for one who has withdrawn: what they say would count nowhere.
+        """
         token = secrets.token_urlsafe(32)
         values = {
             "token": digest(token),
@@ -103,31 +106,32 @@ class Access:
             "revoked": False,
             "version": schema.rater.c.version + 1,
         } | ({} if name is None else {"name": " ".join(name.split())[:120]})
-        self._change(code, values)
+        with self._db.writing() as connection:
+            if connection.execute(_WITHDREW, {"of_code": code}).first():
+                raise InputError(f"{code[:40]} has withdrawn from the study, so no link is given.")
+            _change(connection, code, values)
         return token
 
     def revoke(self, code: str) -> None:
         """Take a rater's link back, at once and for sessions too."""
-        self._change(code, {"revoked": True, "token": None, "version": schema.rater.c.version + 1})
-
-    def _change(self, code: str, values: dict[str, object]) -> None:
         with self._db.writing() as connection:
-            done = connection.execute(update(schema.rater).where(schema.rater.c.code == code).values(values))
-            if not done.rowcount:
-                raise InputError(f"this study has no rater {code[:40]!r}.")
+            _change(connection, code, {"revoked": True, "token": None, "version": schema.rater.c.version + 1})
 
     def by_token(self, token: str) -> Rater | None:
-        """Return whose link a token is, where it is good."""
+        """Return whose link a token is, where it is good and they have not withdrawn."""
         with self._db.reading() as connection:
-            row = connection.execute(select(schema.rater).where(schema.rater.c.token == digest(token))).first()
-        found = _rater(row) if row else None
+            row = connection.execute(_BY_TOKEN, {"of_token": digest(token)}).first()
+        found = _rater(row) if row and row.withdrawn is None else None
         return found if found and found.welcome(now()) else None
 
     def standing(self, code: str, version: int) -> Standing | None:
-        """Return where the rater of a session stands, in one question; None where its link is no longer good."""
+        """Return where the rater of a session stands, in one question.
+
+        None where its link is no longer good, or they have withdrawn.
+        """
         with self._db.reading() as connection:
             row = connection.execute(_STANDING, {"of_code": code}).first()
-        if row is None or row.version != version or not _rater(row).welcome(now()):
+        if row is None or row.withdrawn is not None or row.version != version or not _rater(row).welcome(now()):
             return None
         return Standing(row.code, bool(row.paused), row.said or "")
 
@@ -141,8 +145,7 @@ class Access:
         name = name.strip()
         if not name or len(name) > 60 or any(not letter.isprintable() for letter in name):
             raise InputError("a coordinator's name is 1 to 60 printable characters.")
-        if len(password) < LEAST_PASSWORD:
-            raise InputError(f"a password has {LEAST_PASSWORD} characters or more.")
+        _strong(password)
         if role not in ROLES:
             raise InputError(f"a coordinator's role is one of {', '.join(ROLES)}.")
         column, hashed = schema.coordinator, hash_password(password)
@@ -156,6 +159,26 @@ class Access:
                 # Not 1: a session of somebody removed under this name would be good again.
                 first = secrets.randbelow(2**30)
                 connection.execute(column.insert().values(name=name, password=hashed, role=role, version=first))
+
+    def change_password(self, who: Coordinator, password: str) -> Coordinator:
+        """Change the password of `who` and nothing else; their sessions end. Return them as they are then.
+
+        Raises InputError for a weak password, and where they were changed or removed since `who` was read.
+        """
+        _strong(password)
+        if not self._renew(who, password=hash_password(password)):
+            raise InputError("you were changed or removed meanwhile; sign in again.")
+        return replace(who, version=who.version + 1)
+
+    def end_sessions(self, who: Coordinator) -> None:
+        """End every session of a coordinator, copies of their cookies too; the password stays."""
+        self._renew(who)
+
+    def _renew(self, who: Coordinator, **values: str) -> bool:
+        of = schema.coordinator.c
+        change = update(schema.coordinator).where(of.name == who.name, of.version == who.version)
+        with self._db.writing() as connection:
+            return bool(connection.execute(change.values(version=who.version + 1, **values)).rowcount)
 
     def remove_coordinator(self, name: str) -> None:
         """Remove a coordinator, and end their sessions. Raises InputError for an unknown name, and the last owner."""
@@ -182,8 +205,22 @@ class Access:
         return next((c for c in self.coordinators() if (c.name, c.version) == (name, version)), None)
 
 
+_WITHDREW = (
+    select(schema.event.c.id)
+    .where(schema.event.c.rater == bindparam("of_code"), schema.event.c.kind == "withdrawn")
+    .limit(1)
+)
+_WITHDRAWN = (
+    select(schema.event.c.id)
+    .where(schema.event.c.rater == schema.rater.c.code, schema.event.c.kind == "withdrawn")
+    .limit(1)
+    .scalar_subquery()
+    .label("withdrawn")
+)
+_BY_TOKEN = select(schema.rater, _WITHDRAWN).where(schema.rater.c.token == bindparam("of_token"))
 _STANDING = select(
     schema.rater,
+    _WITHDRAWN,
     select(schema.study.c.paused).scalar_subquery().label("paused"),
     select(schema.event.c.kind)
     .where(schema.event.c.rater == schema.rater.c.code, schema.event.c.kind.in_(("consent", "declined")))
@@ -192,6 +229,17 @@ _STANDING = select(
     .scalar_subquery()
     .label("said"),
 ).where(schema.rater.c.code == bindparam("of_code"))
+
+
+def _change(connection: Connection, code: str, values: dict[str, object]) -> None:
+    done = connection.execute(update(schema.rater).where(schema.rater.c.code == code).values(values))
+    if not done.rowcount:
+        raise InputError(f"this study has no rater {code[:40]!r}.")
+
+
+def _strong(password: str) -> None:
+    if len(password) < LEAST_PASSWORD:
+        raise InputError(f"a password has {LEAST_PASSWORD} characters or more.")
 
 
 def _rater(row: object) -> Rater:

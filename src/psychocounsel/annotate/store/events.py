@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Executable, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from psychocounsel.annotate.store import schema
@@ -50,6 +50,8 @@ class Stored:
     """How often it was saved."""
     imported: bool = False
     """Whether it came by a file: then `at` is when that was read, and not when it was said."""
+    id: int = 0
+    """Of its event; 0 where it was not read from the log."""
 
 
 IMPORT = "import-"
@@ -67,6 +69,8 @@ _APPEND = {
 
 _NEWEST = select(_C.assignment, func.max(_C.id), func.count()).where(_C.kind == "answer").group_by(_C.assignment)
 _NEWEST_OF_RATER = _NEWEST.where(_C.rater == bindparam("of_rater"))
+# As `append` writes it; within a comment the quotes would have backslashes.
+_NEWEST_FLAGGED = _NEWEST.where(_C.payload.like('%"risk": true%'))
 _CHUNK = 500
 """Events asked for at once; databases allow some thousands."""
 _REMEMBERED = 20_000
@@ -124,21 +128,31 @@ class Events:
         Which is the newest is asked each time, for another process may have saved; what it said is remembered, for
         events do not change. Of a join of the two PostgreSQL makes a search through the whole log.
         """
+        if rater is None:
+            return self._stored(_NEWEST)
+        return self._stored(_NEWEST_OF_RATER, {"of_rater": rater})
+
+    def flagged(self) -> dict[int, Stored]:
+        """Return assignment to the newest of its answers that flag a danger, whatever was saved afterwards.
+
+        `saves` counts those alone.
+        """
+        return self._stored(_NEWEST_FLAGGED)
+
+    def _stored(self, query: Executable, values: dict[str, str] | None = None) -> dict[int, Stored]:
+        """Return assignment to the answer of an event, for a query of assignments, events and numbers of saves."""
         kept = self._said
         with self._db.reading() as connection:
-            if rater is None:
-                newest = connection.execute(_NEWEST).all()
-            else:
-                newest = connection.execute(_NEWEST_OF_RATER, {"of_rater": rater}).all()
+            newest = connection.execute(query, values or {}).all()
             said = {n: known for _, n, _ in newest if (known := kept.get(n)) is not None}
             missing = [n for _, n, _ in newest if n not in said]
             for start in range(0, len(missing), _CHUNK):
-                query = select(_C.id, _C.payload, _C.at, _C.key).where(_C.id.in_(missing[start : start + _CHUNK]))
-                for n, payload, at, key in connection.execute(query):
+                some = select(_C.id, _C.payload, _C.at, _C.key).where(_C.id.in_(missing[start : start + _CHUNK]))
+                for n, payload, at, key in connection.execute(some):
                     said[n] = kept[n] = Answer.model_validate_json(payload), moment(at), key.startswith(IMPORT)
         if len(kept) > _REMEMBERED:
             self._said = {}
-        return {assignment: Stored(said[n][0], said[n][1], saves, said[n][2]) for assignment, n, saves in newest}
+        return {assignment: Stored(said[n][0], said[n][1], saves, said[n][2], n) for assignment, n, saves in newest}
 
 
 def moment(at: str) -> datetime:

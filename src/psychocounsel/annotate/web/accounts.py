@@ -1,4 +1,4 @@
-"""Who coordinates a study, for its owners; and the audit log."""
+"""Who coordinates a study, for its owners; each one's own password; and the audit log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wtforms.validators import DataRequired, InputRequired, Length
 from psychocounsel.annotate.store import Coordinator
 from psychocounsel.annotate.store.access import LEAST_PASSWORD, ROLES, CoordinatorRole
 from psychocounsel.annotate.web import forms
-from psychocounsel.annotate.web.desk import Actor, Owner, to, view
+from psychocounsel.annotate.web.desk import Actor, Owner, Reader, to, tried, view
 from psychocounsel.annotate.web.pages import store_of
 from psychocounsel.annotate.web.rater import Sent
 from psychocounsel.errors import InputError
@@ -35,6 +35,43 @@ class Removal(forms.Guarded):
 
     name = StringField(validators=[InputRequired(), Length(max=60)])
     sure = BooleanField(validators=[DataRequired()])
+
+
+class OwnPassword(forms.Guarded):
+    """The password that a coordinator has, and the one that they want."""
+
+    old = PasswordField(validators=[InputRequired(), Length(max=1000)])
+    new = PasswordField(validators=[InputRequired(), Length(max=1000)])
+    again = PasswordField(validators=[InputRequired(), Length(max=1000)])
+
+
+@router.get("/password")
+def password_page(request: Request, who: Reader) -> Response:
+    return _password_page(request, who, "")
+
+
+def _password_page(request: Request, who: Coordinator, fault: str, status: int = 200) -> Response:
+    return view(request, who, "coordinator_password.html", status, least=LEAST_PASSWORD, fault=fault)
+
+
+@router.post("/password", openapi_extra=forms.body({key: {"type": "string"} for key in ("old", "new", "again")}))
+def change_own(request: Request, who: Reader, data: Sent) -> Response:
+    """Change one's own password, so that not even an owner knows it. Other sessions end, and this one goes on.
+
+    The old one is asked for, as at sign-in: a session that was left open must not become somebody else's for good.
+    """
+    form, store = forms.checked(OwnPassword, request, data), store_of(request)
+    if form.new.data != form.again.data:
+        return _password_page(request, who, "The new password and its repetition differ.", 422)
+    if tried(request, who.name, form.old.data) is None:
+        return _password_page(request, who, "The old password is not right.", 403)
+    try:
+        changed = store.access.change_password(who, form.new.data)
+    except InputError as error:
+        return _password_page(request, who, _sentence(error), 422)
+    request.session["coordinator"] = [changed.name, changed.version]
+    store.note(who.name, "changed their own password", who.name)
+    return to("/coordinator")
 
 
 @router.get("/accounts")
@@ -81,7 +118,7 @@ def remove(request: Request, who: Owner, data: Sent) -> Response:
         store.access.remove_coordinator(form.name.data.strip())
     except InputError as error:
         return _page(request, who, _sentence(error))
-    store.note(who.name, "removed a coordinator")
+    store.note(who.name, "removed a coordinator", form.name.data.strip())
     return to("/coordinator/accounts")
 
 
@@ -96,7 +133,7 @@ def _kept(request: Request, who: Coordinator, form: Any, what: str) -> Response:
         store.access.set_coordinator(name, form.password.data, cast(CoordinatorRole, form.role.data))
     except InputError as error:
         return _page(request, who, _sentence(error))
-    store.note(who.name, f"{what} as {form.role.data}")
+    store.note(who.name, f"{what} as {form.role.data}", name)
     if name == who.name:
         version = next(each.version for each in store.access.coordinators() if each.name == name)
         request.session["coordinator"] = [name, version]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
+from wtforms import HiddenField
+from wtforms.validators import Length
 
 from psychocounsel.annotate.exchange.sides import own_side, shown_side
 from psychocounsel.annotate.store import Coordinator, Store
+from psychocounsel.annotate.store.store import Decision
 from psychocounsel.annotate.study import Answer, Assignment, Item
 from psychocounsel.annotate.web import forms, shown
 from psychocounsel.annotate.web.desk import Actor, to, view
@@ -17,8 +21,17 @@ from psychocounsel.annotate.web.progress import progress_of
 from psychocounsel.annotate.web.rater import Sent
 
 router = APIRouter(prefix="/coordinator/adjudicate")
-_TEXT = {"type": "string"}
+_DECISION = {key: {"type": "string"} for key in ("overall", "cannot", "comment", "decided")}
 Place = Annotated[int, "1 for the first item of the design"]
+
+
+def _form(store: Store) -> type[forms.Guarded]:
+    """Return the form of a decision: a rater's, and the decision that its page was made from."""
+    return type("DecisionForm", (forms.answer_form(store.plan),), {"decided": HiddenField(validators=[Length(max=20)])})
+
+
+def _number(decision: Decision | None) -> int:
+    return decision.number if decision else 0
 
 
 def _item(store: Store, place: int) -> Item:
@@ -46,22 +59,31 @@ def listed(request: Request, who: Actor) -> Response:
 @router.get("/{place}")
 def item(request: Request, who: Actor, place: Place) -> Response:
     """Show one item with all that was said of it."""
-    store = store_of(request)
-    known = _item(store, place)
-    answer, _ = store.adjudicated().get(known.id, (Answer(), ""))
-    values = forms.shown_answer(answer, store.plan, _as_shown(store, known))
-    form = forms.form_of(forms.answer_form(store.plan), request, values=values)
-    return _page(request, who, place, form, [])
+    return _afresh(request, who, place, store_of(request).decision(_item(store_of(request), place).id))
 
 
-def _page(request: Request, who: Coordinator, place: int, form: Any, faults: list[str]) -> Response:
+def _afresh(
+    request: Request, who: Coordinator, place: int, decision: Decision | None, meanwhile: str = "", unsaved: str = ""
+) -> Response:
+    """Return an item's page with the decision on it, if there is one; 409 where that came `meanwhile`, in words."""
+    store = store_of(request)
+    answer = decision.answer if decision else Answer()
+    values = forms.shown_answer(answer, store.plan, _as_shown(store, _item(store, place)))
+    form = forms.form_of(_form(store), request, values=values)
+    return _page(request, who, place, form, decision, 409 if meanwhile else 200, meanwhile=meanwhile, unsaved=unsaved)
+
+
+def _page(
+    request: Request, who: Coordinator, place: int, form: Any, decision: Decision | None, status: int, /,
+    faults: Sequence[str] = (), meanwhile: str = "", unsaved: str = "",
+) -> Response:  # fmt: skip
     store = store_of(request)
     known = _item(store, place)
-    each = _as_shown(store, known)
-    _, by = store.adjudicated().get(known.id, (None, ""))
+    each, by = _as_shown(store, known), decision.who if decision else ""
     return view(
-        request, who, "coordinator_item.html", 422 if faults else 200, place=place, total=len(store.items),
+        request, who, "coordinator_item.html", status, place=place, total=len(store.items),
         item=shown.item(known, each), role=known.role, topic=known.topic, form=form, faults=faults, by=by,
+        decided=_number(decision), meanwhile=meanwhile, unsaved=unsaved,
         votes=votes_on(store.plan, known, store.annotations()), hidden=_hidden(known, each) if by else None,
         flags=[flag for flag in progress_of(store).flags if flag.place == place],
     )  # fmt: skip
@@ -87,19 +109,33 @@ def _hidden(known: Item, each: Assignment) -> dict[str, Any]:
     return {"rows": rows, "label": label, "labeller": known.labeller, "gap": known.gap}
 
 
-@router.post("/{place}", openapi_extra=forms.body({"overall": _TEXT, "cannot": _TEXT, "comment": _TEXT}))
+@router.post("/{place}", openapi_extra=forms.body(_DECISION))
 def decide(request: Request, who: Actor, place: Place, data: Sent) -> Response:
     """Keep a decision. An item is decided as a whole: every principle and overall, or that it cannot be judged."""
     store = store_of(request)
     known = _item(store, place)
     if known.role != "main":
         raise HTTPException(400, "Only items of the study itself are decided: of a check the answer is known.")
-    form = forms.checked(forms.answer_form(store.plan), request, data)
+    form = forms.checked(_form(store), request, data)
     answer = forms.answer_of(form, store.plan, _as_shown(store, known), (), done=True, skipped=False)
     answer = answer.model_copy(update={"risk": False, "seconds": 0.0})
+    before = store.decision(known.id)
+    if (form.decided.data or "0") != str(_number(before)):
+        return _overtaken(request, who, place, before, answer)
     if faults := answer.missing(store.plan):
-        return _page(request, who, place, form, faults)
-    before = known.id in store.adjudicated()
-    store.adjudicate(known.id, who.name, answer)
+        return _page(request, who, place, form, before, 422, faults)
+    if not store.adjudicate(known.id, who.name, answer, after=_number(before)):
+        return _overtaken(request, who, place, store.decision(known.id), answer)
     store.note(who.name, "changed a decision, models known" if before else "decided", f"item {place}")
     return to(f"/coordinator/adjudicate/{place}")
+
+
+def _overtaken(
+    request: Request, who: Coordinator, place: int, decision: Decision | None, answer: Answer
+) -> Response:  # fmt: skip
+    """Answer a page that was made before the newest decision: that one stands, and who wrote what is now shown."""
+    if decision is not None and (decision.who, decision.answer) == (who.name, answer):
+        return to(f"/coordinator/adjudicate/{place}")  # the same form sent twice
+    by = decision.who if decision else ""
+    said = f"{'You have' if by == who.name else f'{by} has'} decided meanwhile; look at it and decide again."
+    return _afresh(request, who, place, decision, said, answer.comment)

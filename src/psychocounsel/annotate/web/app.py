@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 from http import HTTPStatus
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.sessions import SessionMiddleware
 
 from psychocounsel.annotate.store import Store
-from psychocounsel.annotate.web import coordinator, rater, static
+from psychocounsel.annotate.store.access import digest
+from psychocounsel.annotate.web import coordinator, progress, rater, static
 from psychocounsel.annotate.web.guard import HOURS, Guard
 from psychocounsel.annotate.web.pages import page, wants_json
 from psychocounsel.errors import ResourceError
@@ -32,15 +34,18 @@ _SAID = {
 }
 
 
-def make_app(store: Store, *, https: bool = False) -> FastAPI:
-    """Return the pages of one study. `https` says that they are served over TLS: then cookies go over nothing else."""
+def make_app(store: Store, *, https: bool = False, url: str = "") -> FastAPI:
+    """Return the pages of one study. `https` says that they are served over TLS: then cookies go over nothing else.
+
+    `url` is where raters find them, without a slash at its end; where it is not said, each request tells.
+    """
     app = FastAPI(title="psychocounsel annotate", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.store = store
+    app.state.store, app.state.https, app.state.url = store, https, url
     # Now, so that no rater waits for them, and an error's page needs no database.
     _ = store.plan, store.items, store.numbers
     app.state.tries = coordinator.Tries()
-    app.include_router(rater.router)
-    app.include_router(coordinator.router)
+    app.include_router(rater.router, dependencies=[Depends(_with_new_raters)])
+    app.include_router(coordinator.router, dependencies=[Depends(_with_new_raters)])
     app.include_router(static.router)
     # Starlette types handlers by Exception, whatever they are registered for.
     app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
@@ -50,13 +55,26 @@ def make_app(store: Store, *, https: bool = False) -> FastAPI:
     app.add_middleware(
         SessionMiddleware,
         secret_key=store.secret,
-        session_cookie="psychocounsel",
+        session_cookie=cookie_of(store),
         max_age=HOURS * 3600,
         same_site="lax",
         https_only=https,
     )
     app.add_middleware(Guard, https=https)
     return app
+
+
+def cookie_of(store: Store) -> str:
+    """Return the name of a study's session cookie: browsers keep cookies by host, whatever the port or the study."""
+    return f"psychocounsel-{digest(f'cookie {store.secret}')[:8]}"
+
+
+async def _with_new_raters(request: Request) -> None:
+    """Read the assignments again where a rater may have been added since: by a session they do not know, or a desk."""
+    store, (code, *_) = request.app.state.store, request.session.get("rater") or [None]
+    unknown = code is not None and str(code) not in store.numbers
+    if (unknown or "coordinator" in request.session) and await run_in_threadpool(store.renew):
+        progress._measured.cache_clear()  # it follows from events, and a new rater has none
 
 
 async def _no_such_place(request: Request, error: RequestValidationError) -> Response:

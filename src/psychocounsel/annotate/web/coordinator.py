@@ -10,7 +10,7 @@ from psychocounsel.annotate.results.agreement import NOMINAL, ORDINAL, SHARE
 from psychocounsel.annotate.results.words import whole
 from psychocounsel.annotate.store.access import DAYS
 from psychocounsel.annotate.web import accounts, adjudication, downloads, forms, invitations
-from psychocounsel.annotate.web.desk import Actor, Reader, Tries, address_of, to, view
+from psychocounsel.annotate.web.desk import Actor, Reader, Tries, to, tried, view
 from psychocounsel.annotate.web.pages import page, store_of
 from psychocounsel.annotate.web.progress import FLAG_SEEN, progress_of, seen_flags
 from psychocounsel.annotate.web.rater import Sent
@@ -54,33 +54,24 @@ def sign_in_page(request: Request) -> Response:
 def sign_in(request: Request, data: Sent) -> Response:
     """Begin a session, where name and password belong together; who guesses is soon asked to wait."""
     form = forms.checked(SignIn, request, data)
-    name: str = form.name.data.strip()
-    tries: Tries = request.app.state.tries
-    keys = (f"name {name}", f"address {address_of(request)}")
-    if not tries.take(*keys):
-        raise HTTPException(429)
-    if not tries.checking.acquire(blocking=False):
-        tries.succeeded(*keys)  # it was no try at all
-        raise HTTPException(429)
-    store = store_of(request)
-    try:
-        # No name has other letters; a database would refuse some of them, and the time must tell nothing.
-        found = store.access.sign_in(name if name.isprintable() else "", form.password.data)
-    finally:
-        tries.checking.release()
+    found = tried(request, form.name.data.strip(), form.password.data)
     if found is None:
         fault = "Name and password do not belong together."
         return page(request, "coordinator_sign_in.html", 403, form=form, fault=fault)
-    tries.succeeded(*keys)
     request.session.clear()
     request.session["coordinator"] = [found.name, found.version]
-    store.note(found.name, "signed in")
+    store_of(request).note(found.name, "signed in")
     return to("/coordinator")
 
 
 @router.post("/coordinator/sign-out", openapi_extra=forms.body({}))
 def sign_out(request: Request, who: Reader, data: Sent) -> Response:
+    """End the session, and any copy of its cookie: a cookie holds no more than name and version.
+
+    So it ends the coordinator's sessions on other devices as well.
+    """
     forms.checked(forms.Guarded, request, data)
+    store_of(request).access.end_sessions(who)
     request.session.clear()
     return to("/coordinator/sign-in")
 
@@ -90,12 +81,14 @@ def overview(request: Request, who: Reader) -> Response:
     """Show how far the study has come, and what a coordinator should see soon."""
     store = store_of(request)
     progress, raters = progress_of(store), store.access.raters()
-    seen = seen_flags(store, progress.flags)
+    known = seen_flags(store, progress.flags)
+    kept = [flag for flag in progress.flags if flag.taken_back is None or flag not in known]
+    seen = {flag: known[flag] for flag in kept if flag in known}
     counted = [work for work in progress.works if work.code not in progress.withdrawn]
     lines = [
         (MEASURES[line.measure], whole(line.figure) if line.figure else "", line.why) for line in progress.live.lines
     ]
-    flags = sorted(progress.flags, key=lambda flag: flag in seen)  # stable: the newest first, of each kind
+    flags = sorted(kept, key=lambda flag: flag in seen)  # stable: the newest first, of each kind
     return view(
         request, who, "coordinator_progress.html", flags=flags, seen=seen, paused=store.paused,
         progress=progress, lines=lines, rows=invitations.rows(progress, raters),
@@ -120,8 +113,13 @@ def pause(request: Request, who: Actor, data: Sent) -> Response:
 def saw(request: Request, who: Actor, data: Sent) -> Response:
     """Note that somebody has seen a flag of danger, so that the next who looks knows which are new."""
     form, store = forms.checked(Seen, request, data), store_of(request)
-    flag = next((flag for flag in progress_of(store).flags if flag.about == form.flag.data), None)
+    flags = progress_of(store).flags
+    flag = next((flag for flag in flags if flag.about == form.flag.data), None)
     if flag is None:
+        where = form.flag.data.rpartition(", ")[0]
+        if any(each.where == where for each in flags):
+            raise HTTPException(409, f"{where}: this flag was saved anew after your page was loaded. Go back, load it "
+                                     "again, and look at what it says now.")  # fmt: skip
         raise HTTPException(404)
     if flag not in seen_flags(store, [flag]):
         store.note(who.name, FLAG_SEEN, flag.about)

@@ -16,7 +16,9 @@ from psychocounsel.annotate.web import forms
 from psychocounsel.annotate.web.pages import page, store_of
 
 MOST_TRIES = 8
-"""Failed sign-ins under one name, or from one address, within WINDOW."""
+"""Failed sign-ins from one address within WINDOW, whatever the names."""
+MOST_OF_NAME = 100
+"""Failed sign-ins under one name from anywhere: few enough that nobody guesses, and no one address locks a name out."""
 WINDOW = 600.0
 """Seconds."""
 KEPT = 4096
@@ -29,15 +31,16 @@ class Tries:
     """Counts failed sign-ins by name and by address. Kept in memory: another process counts for itself."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._times, self._lock = clock, dict[str, list[float]](), threading.Lock()
+        self._clock, self._lock = clock, threading.Lock()
+        self._times: dict[tuple[str, int], list[float]] = {}
         self.checking = threading.BoundedSemaphore(AT_ONCE)
 
-    def take(self, *keys: str) -> bool:
-        """Count a try under each key before it is made. False, and none is counted, where a key has had too many."""
+    def take(self, name: str, address: str) -> bool:
+        """Count a try before it is made. False, and it is not counted, where the address or the name had too many."""
         with self._lock:
             now = self._clock()
-            recent = {key: [t for t in self._times.get(key, ()) if t > now - WINDOW] for key in keys}
-            if any(len(times) >= MOST_TRIES for times in recent.values()):
+            recent = {key: [t for t in self._times.get(key, ()) if t > now - WINDOW] for key in _keys(name, address)}
+            if any(len(times) >= most for (_, most), times in recent.items()):
                 return False
             for key, times in recent.items():
                 self._times.pop(key, None)  # to the end, so that what stands first is the oldest
@@ -46,12 +49,36 @@ class Tries:
                 del self._times[next(iter(self._times))]
             return True
 
-    def succeeded(self, *keys: str) -> None:
+    def succeeded(self, name: str, address: str) -> None:
         """Take back the try that `take` counted: only failures count."""
         with self._lock:
-            for key in keys:
+            for key in _keys(name, address):
                 if times := self._times.get(key):
                     times.pop()
+
+
+def _keys(name: str, address: str) -> list[tuple[str, int]]:
+    """Return what a try counts under, and how many are too many. A name from one address is within the address."""
+    return [(f"name {name}", MOST_OF_NAME), (f"address {address}", MOST_TRIES)]
+
+
+def tried(request: Request, name: str, password: str) -> Coordinator | None:
+    """Return the coordinator whose name and password these are. Raises HTTPException 429 where too many were wrong."""
+    tries: Tries = request.app.state.tries
+    of = name, address_of(request)
+    if not tries.take(*of):
+        raise HTTPException(429)
+    if not tries.checking.acquire(blocking=False):
+        tries.succeeded(*of)  # it was no try at all
+        raise HTTPException(429)
+    try:
+        # No name has other letters; a database would refuse some of them, and the time must tell nothing.
+        found = store_of(request).access.sign_in(name if name.isprintable() else "", password)
+    finally:
+        tries.checking.release()
+    if found is not None:
+        tries.succeeded(*of)
+    return found
 
 
 def address_of(request: Request) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from wtforms import BooleanField, IntegerField, StringField
@@ -15,6 +16,7 @@ from psychocounsel.annotate.web.desk import Actor, printable, to, view
 from psychocounsel.annotate.web.pages import store_of
 from psychocounsel.annotate.web.progress import Progress, progress_of
 from psychocounsel.annotate.web.rater import Sent
+from psychocounsel.errors import InputError
 
 router = APIRouter(prefix="/coordinator")
 MOST_DAYS = 365
@@ -80,6 +82,7 @@ def rater_page(request: Request, who: Actor, code: str) -> Response:
     return view(
         request, who, "coordinator_rater.html", rater=found, work=progress.work(code), progress=progress,
         state=state_of(found), days=DAYS, most_days=MOST_DAYS,
+        replaced=store_of(request).replaced(),
     )  # fmt: skip
 
 
@@ -95,14 +98,15 @@ def invite(request: Request, who: Actor, code: str, data: Sent) -> Response:
 
 @router.post("/invite", openapi_extra=forms.body({"days": _DAYS, "renew": _TEXT}))
 def invite_all(request: Request, who: Actor, data: Sent) -> Response:
-    """Give links to everybody who has none that is good; with `renew` to those who have one too."""
+    """Give links to everybody who has none that is good, and was not replaced; with `renew` to all the others too."""
     form = forms.checked(InviteAll, request, data)
     store, moment = store_of(request), now()
-    withdrawn = store.withdrawn()
+    withdrawn, replaced = store.withdrawn(), store.replaced()
     codes = [
         rater.code
         for rater in store.access.raters()
-        if rater.code not in withdrawn and (form.renew.data or not rater.welcome(moment))
+        if rater.code not in withdrawn
+        and (form.renew.data if rater.welcome(moment) else rater.code not in replaced)  # another has their items
     ]
     return _links(request, who, codes, form.days.data, None)
 
@@ -110,11 +114,17 @@ def invite_all(request: Request, who: Actor, data: Sent) -> Response:
 def _links(request: Request, who: Coordinator, codes: list[str], days: int, name: str | None) -> Response:
     """Make links and show them; they are nowhere kept, so a redirect could not."""
     store, links = store_of(request), []
+    base = request.app.state.url or str(request.base_url).rstrip("/")
     for code in codes:
-        link = f"{request.base_url}r/{store.access.invite(code, name, days)}"
+        try:
+            link = f"{base}/r/{store.access.invite(code, name, days)}"
+        except InputError:  # withdrawn a moment ago; the others' links are shown this once
+            continue
         store.note(who.name, "invited", code)
         links.append((code, link))
-    return view(request, who, "coordinator_links.html", links=links, days=days)
+    # A proxy that does not say which host was asked for: each link would lead its rater to their own machine.
+    here = request.app.state.https and urlsplit(base).hostname in ("127.0.0.1", "localhost", "::1")
+    return view(request, who, "coordinator_links.html", links=links, days=days, here=here)
 
 
 @router.post("/raters/{code}/revoke", openapi_extra=forms.body({}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -49,11 +49,22 @@ class Flag:
     rater: str
     at: datetime
     comment: str
+    again: bool
+    """Whether it was flagged when the rater saw the item the second time."""
+    answer: int
+    """Number of the event in which it was flagged last."""
+    taken_back: datetime | None
+    """When the answer was saved that no longer flags it; None where the newest does."""
+
+    @property
+    def where(self) -> str:
+        """Which item of which rater it is, at the first or the second showing."""
+        return f"{self.rater}, item {self.place}{' again' if self.again else ''}"
 
     @property
     def about(self) -> str:
-        """What the audit log calls it."""
-        return f"{self.rater}, item {self.place}"
+        """What the audit log calls it: a flag that is saved anew, with other words perhaps, is another one."""
+        return f"{self.where}, answer {self.answer}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +96,18 @@ class Progress:
     def work(self, code: str) -> Work | None:
         return next((work for work in self.works if work.code == code), None)
 
+    @property
+    def left(self) -> tuple[Work, ...]:
+        """Of raters who declined after they had answered: that counts until somebody withdraws them."""
+        gone = self.declined - self.withdrawn
+        return tuple(work for work in self.works if work.code in gone and work.finished)
+
 
 def works_of(
-    assignments: Sequence[Assignment], items: Mapping[str, Item], annotations: Sequence[Annotation]
+    assignments: Sequence[Assignment], items: Mapping[str, Item], annotations: Sequence[Annotation],
+    withdrawn: Collection[str] = (),
 ) -> tuple[Work, ...]:  # fmt: skip
-    """Return each rater's work, by their assignments and finished answers."""
+    """Return each rater's work, by their assignments and finished answers. Who has `withdrawn` sets no usual time."""
     by_rater: dict[str, list[Annotation]] = {each.rater: [] for each in assignments}
     total = dict.fromkeys(by_rater, 0)
     for each in assignments:
@@ -97,7 +115,7 @@ def works_of(
     for said in annotations:
         by_rater[said.rater].append(said)
     checks = checks_of(list(annotations), items, "attention")
-    usual = usual_seconds(list(by_rater.values()))
+    usual = usual_seconds([mine for code, mine in by_rater.items() if code not in withdrawn])
     found = []
     for code, mine in by_rater.items():
         attention = checks.get(code, Checks(0, 0))
@@ -112,15 +130,23 @@ def works_of(
 
 
 def flags_of(
-    assignments: Mapping[int, Assignment], items: Sequence[str], answers: Mapping[int, Stored]
+    assignments: Mapping[int, Assignment], items: Sequence[str], flagged: Mapping[int, Stored],
+    answers: Mapping[int, Stored],
 ) -> tuple[Flag, ...]:  # fmt: skip
-    """Return what was flagged, the newest first. `items` are ids in the design's order."""
+    """Return what was flagged, the newest first, and whether it was taken back. `items` are in the design's order.
+
+    `flagged` are the newest answers with a flag, `answers` the newest of all.
+    """
     place = {item: n for n, item in enumerate(items, 1)}
-    found = [
-        Flag(place[assignments[number].item], assignments[number].rater, stored.at, stored.answer.comment)
-        for number, stored in answers.items()
-        if stored.answer.risk
-    ]
+    found = []
+    for number, stored in flagged.items():
+        each, newest = assignments[number], answers.get(number, stored)
+        found.append(
+            Flag(
+                place[each.item], each.rater, stored.at, stored.answer.comment, each.repeat > 0, stored.id,
+                None if newest.answer.risk else newest.at,
+            )
+        )  # fmt: skip
     return tuple(sorted(found, key=lambda flag: flag.at, reverse=True))
 
 
@@ -128,14 +154,10 @@ FLAG_SEEN = "saw what was flagged as a danger"
 
 
 def seen_flags(store: Store, flags: Sequence[Flag]) -> dict[Flag, str]:
-    """Return the flags that a coordinator has seen as they are now, and who: what is saved afterwards is to be seen."""
-    found = {}
-    notes = [line for line in store.audit() if line["what"] == FLAG_SEEN]
-    for flag in flags:
-        by = [line["who"] for line in notes if line["about"] == flag.about and line["at"] >= flag.at]
-        if by:
-            found[flag] = str(by[-1])
-    return found
+    """Return the flags that a coordinator has seen as they are now, and who was the first to."""
+    # The newest line comes first, so that the first one stays.
+    who = {line["about"]: str(line["who"]) for line in store.audit() if line["what"] == FLAG_SEEN}
+    return {flag: who[flag.about] for flag in flags if flag.about in who}
 
 
 def live_of(answers: Answers) -> Live:
@@ -169,8 +191,8 @@ def _measured(store: Store, newest: Newest) -> Progress:
     withdrawn = store.withdrawn()
     said = {event.rater: event for event in store.events.all(kinds=("consent", "declined"))}
     return Progress(
-        works_of(list(assignments.values()), items, annotations),
-        flags_of(assignments, list(items), answers),
+        works_of(list(assignments.values()), items, annotations, withdrawn),
+        flags_of(assignments, list(items), store.events.flagged(), answers),
         live_of(_answers(store, [a for a in annotations if a.rater not in withdrawn], withdrawn)),
         {rater: moment(at) for rater, _, _, at in newest},
         {rater: event.at for rater, event in said.items() if event.kind == "consent"},

@@ -173,7 +173,11 @@ def save(request: Request, rater: Current, place: Place, data: Sent) -> Response
     form = forms.checked(forms.answer_form(course.plan), request, data)
     each = course.store.assignments[number]
     known, action = course.store.items[each.item], form.action.data or "done"
-    spans = shown.spans_of(data, known, each)
+    stored = course.answers.get(number)
+    try:
+        spans = shown.spans_of(data, known, each, stored.answer.spans if stored else ())
+    except InputError as error:  # more marks than an answer holds
+        raise HTTPException(400, str(error)) from None
     # What is changed afterwards stays done, as long as nothing is missing.
     finished = action == "done" or (action == "save" and course.answers_done(number))
     answer = forms.answer_of(form, course.plan, each, spans, done=finished, skipped=action == "skip")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from psychocounsel.annotate.exchange.sides import own_side, shown_side, shown_texts
 from psychocounsel.annotate.study import SPANS, Answer, Assignment, Item, Span, StudyPlan
+from psychocounsel.errors import InputError
 from psychocounsel.records import Turn
 
 _SENTENCE = re.compile(r"\S.*?(?:[.!?…]+[\"'”’)\]]*(?=\s|$)|(?=\n)|$)", re.S)
@@ -84,21 +86,44 @@ def mark_name(side: str, place: int) -> str:
     return f"mark_{side}_{place}"
 
 
-def spans_of(data: Mapping[str, Any], known: Item, each: Assignment) -> tuple[Span, ...]:
-    """Return the sentences that a form marks. Any value but `good` and `harmful` marks nothing."""
-    found = []
+def spans_of(
+    data: Mapping[str, Any], known: Item, each: Assignment, stored: tuple[Span, ...] = ()
+) -> tuple[Span, ...]:  # fmt: skip
+    """Return what a form marks. Any value but `good` and `harmful` marks nothing.
+
+    `stored` are the spans of the newest save, which the form was made from. Those of a sentence whose mark is as the
+    form showed it stay as they are: another tool's may be finer, and the form has no words for them. A span belongs to
+    the sentence in which it begins. Raises InputError where there would be more of them than an answer holds.
+    """
+    shows, found = _marks(stored, known, each), list[Span]()
     for response in item(known, each).responses:
+        side = own_side(response.side, each.flipped)
+        mine = [span for span in stored if span.side == side]
+        if not response.parts:
+            found += mine
+        starts = [part.start for part in response.parts]
         for place, part in enumerate(response.parts):
-            kind = data.get(mark_name(response.side, place))
-            if kind in ("good", "harmful"):
-                side = own_side(response.side, each.flipped)
+            name = mark_name(response.side, place)
+            kind = data.get(name) if data.get(name) in ("good", "harmful") else None
+            if kind == shows.get(name):
+                found += [span for span in mine if max(0, bisect_right(starts, span.start) - 1) == place]
+            elif kind:
                 found.append(Span.model_validate({"side": side, "start": part.start, "end": part.end, "kind": kind}))
-    return tuple(found[:SPANS])
+    if len(found) > SPANS:
+        raise InputError(
+            f"This was not saved: an answer holds {SPANS} marks at most, and this one has {len(found)}. "
+            f"Take {len(found) - SPANS} of them back."
+        )
+    return tuple(found)
 
 
 def marks_of(answer: Answer, known: Item, each: Assignment) -> dict[str, str]:
     """Return name of a field to the mark that it shows."""
-    by_place = {(shown_side(s.side, each.flipped), s.start): s.kind for s in answer.spans}
+    return _marks(answer.spans, known, each)
+
+
+def _marks(spans: tuple[Span, ...], known: Item, each: Assignment) -> dict[str, str]:
+    by_place = {(shown_side(s.side, each.flipped), s.start): s.kind for s in spans}
     return {
         mark_name(response.side, place): by_place[response.side, part.start]
         for response in item(known, each).responses
