@@ -19,6 +19,9 @@ from psychocounsel.errors import InputError
 
 ENDINGS = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 
+YES, NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"", "0", "0.0", "false", "no"})
+"""Cells, in small letters, of what is or is not, as spreadsheets and pandas write them again."""
+
 _CELL_LIMIT = 4_000_000
 """Characters in a CSV cell. A longer one is not speech but a quote that is never closed."""
 _UNCLOSED_LIMIT = 20

@@ -179,10 +179,8 @@ def section_of(recipe: Recipe, keys: tuple[str, ...]) -> dict[str, Any]:
     for name in ("collect.path", "rate.rubric", "pair.people", "reward.general"):
         if resolved.get(name) and (path := Path(resolved[name])).exists():
             files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-            if name == "pair.people":  # it says which pairs people found to be none
-                files += [beside for beside in [path.with_name("labels.json")] if beside.is_file()]
             digests = [sha256_of(file) for file in files]
-            resolved[f"{name} sha256"] = digests[0] if len(files) == 1 and path.is_file() else content_id(*digests)
+            resolved[f"{name} sha256"] = digests[0] if path.is_file() else content_id(*digests)
     if "report" in keys and (table := recipe.output / layout.ABLATIONS).is_file():
         resolved["ablations sha256"] = sha256_of(table)
     models = dict(resolved.get("evaluate.models") or {}) | dict(resolved.get("reward.beside") or {})

@@ -169,7 +169,7 @@ class Pair(Section):
     """Principle key to its weight in the preference score, in place of the rubric's; what is not named keeps the
     rubric's. 0 leaves a principle out."""
     people: Path | None = None
-    """The pairs.parquet of `annotate labels`: what people preferred, where they compared responses of this run."""
+    """The folder that `annotate labels` wrote: what people preferred, where they compared responses of this run."""
 
 
 class Evaluate(Section):

@@ -68,3 +68,16 @@ class Watch:
         page.on("request", lambda r: None if r.url.startswith(base) else self.outside.append(r.url))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda m: self.errors.append(m.text) if m.type in ("error", "warning") else None)
+
+
+def looking(page):
+    """Return a function that looks at a page, and what it finds: name to axe-core's violations."""
+    found = {}
+
+    def look(name):
+        found[name] = violations(page)
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, f"{name} scrolls sideways by {wide} px"
+        assert page.title() != "ran"  # as a stored script would have it
+
+    return look, found

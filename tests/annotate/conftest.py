@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from desk_study import coordinated_store
 from postgres import AbsentError, cluster
 
 
@@ -15,6 +16,15 @@ def postgres_server():
             yield server
     except AbsentError as reason:
         pytest.skip(str(reason))
+
+
+@pytest.fixture
+def desk_store(tmp_path, monkeypatch):
+    """A small study with coordinators. Their passwords cost 0.1 s on purpose; here the same is reckoned with less."""
+    monkeypatch.setattr("psychocounsel.annotate.store.access._N", 16)
+    made = coordinated_store(tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

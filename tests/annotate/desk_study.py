@@ -12,11 +12,6 @@ PASSWORD = "a long enough password"
 PEOPLE = {"Olive": "owner", "Cora": "coordinator", "Obi": "observer"}
 
 
-def cheap_passwords(monkeypatch):
-    """Passwords cost 0.1 s on purpose; here the same is reckoned with less."""
-    monkeypatch.setattr("psychocounsel.annotate.store.access._N", 16)
-
-
 def coordinated_store(path, **options):
     made = made_store(path, raters=("R01", "R02", "R03"), **options)
     for name, role in PEOPLE.items():

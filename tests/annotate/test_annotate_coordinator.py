@@ -11,8 +11,6 @@ import pytest
 from desk_study import (
     PASSWORD,
     PEOPLE,
-    cheap_passwords,
-    coordinated_store,
     decision,
     desk,
     done_by,
@@ -44,16 +42,9 @@ POSTS = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _cheap_passwords(monkeypatch):
-    cheap_passwords(monkeypatch)
-
-
 @pytest.fixture
-def store(tmp_path):
-    made = coordinated_store(tmp_path)
-    yield made
-    made.close()
+def store(desk_store):
+    return desk_store
 
 
 def test_sign_in_leads_to_the_progress_and_sign_out_ends_it(store):

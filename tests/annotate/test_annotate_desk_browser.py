@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from browsing import DESK, Watch, browser, needs_browser, served, violations
+from browsing import DESK, Watch, browser, looking, needs_browser, served
 from small_study import KEYS, SCRIPT, made_store
 
 from psychocounsel.annotate.study import Answer
@@ -35,14 +35,7 @@ def test_every_page_of_the_desk_is_accessible_and_nothing_stored_runs(tmp_path, 
     store = answered(tmp_path, kind)
     with served(store) as base, browser() as chromium:
         page = chromium.new_page(viewport=size, color_scheme=scheme)
-        watch, found = Watch(page, base), {}
-
-        def look(name):
-            found[name] = violations(page)
-            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert wide <= 0, f"{name} scrolls sideways by {wide} px"
-            assert page.title() != "ran"
-
+        watch, (look, found) = Watch(page, base), looking(page)
         page.goto(f"{base}/coordinator")
         look("sign-in")
         page.fill("#name", "Olive")

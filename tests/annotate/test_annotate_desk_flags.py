@@ -6,7 +6,7 @@ import json
 import time
 
 import pytest
-from desk_study import cheap_passwords, coordinated_store, desk, done_by, hiddens, rate, send
+from desk_study import desk, done_by, hiddens, rate, send
 from small_study import KEYS, items, small_design
 from sqlalchemy import insert
 
@@ -15,16 +15,9 @@ from psychocounsel.annotate.study import Answer, Assignment, Design, StudyPlan
 from psychocounsel.annotate.web.progress import progress_of
 
 
-@pytest.fixture(autouse=True)
-def _cheap_passwords(monkeypatch):
-    cheap_passwords(monkeypatch)
-
-
 @pytest.fixture
-def store(tmp_path):
-    made = coordinated_store(tmp_path)
-    yield made
-    made.close()
+def store(desk_store):
+    return desk_store
 
 
 def flag_of(page, where):

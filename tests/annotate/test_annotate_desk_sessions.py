@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 from desk_study import (
     PASSWORD,
-    cheap_passwords,
-    coordinated_store,
     decision,
     desk,
     done_by,
@@ -26,16 +24,9 @@ NEW = "another long password"
 CHANGE = {"old": PASSWORD, "new": NEW, "again": NEW}
 
 
-@pytest.fixture(autouse=True)
-def _cheap_passwords(monkeypatch):
-    cheap_passwords(monkeypatch)
-
-
 @pytest.fixture
-def store(tmp_path):
-    made = coordinated_store(tmp_path)
-    yield made
-    made.close()
+def store(desk_store):
+    return desk_store
 
 
 @pytest.mark.parametrize("name", ["Olive", "Cora", "Obi"])

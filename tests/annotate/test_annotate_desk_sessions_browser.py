@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from browsing import Watch, browser, needs_browser, served, violations
+from browsing import Watch, browser, looking, needs_browser, served
 from desk_study import PASSWORD, coordinated_store, rate
 from small_study import KEYS, SCRIPT
 
@@ -20,14 +20,7 @@ def test_own_password_declined_raters_flags_taken_back_and_late_decisions_are_ac
     store.events.append("R02", "declined", "d", {}, None)
     with served(store) as base, browser() as chromium:
         page = chromium.new_page(viewport={"width": 320, "height": 640}, color_scheme=scheme)
-        watch, found = Watch(page, base), {}
-
-        def look(name):
-            found[name] = violations(page)
-            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert wide <= 0, f"{name} scrolls sideways by {wide} px"
-            assert page.title() != "ran"
-
+        watch, (look, found) = Watch(page, base), looking(page)
         page.goto(f"{base}/coordinator")
         page.fill("#name", "Olive")
         page.fill("#password", PASSWORD)

@@ -49,9 +49,9 @@ def test_people_are_believed_and_held_out_speeches_stay_held_out(run, tmp_path):
     path = tmp_path / "pairs.parquet"
     write_records(path, PreferencePair, [turned(test), train, unknown, new])
     with pytest.raises(InputError, match=r"labels\.json is absent"):
-        with_people(pairs, speeches, path)
+        with_people(pairs, speeches, tmp_path)
     told(tmp_path)
-    found = with_people(pairs, speeches, path)
+    found = with_people(pairs, speeches, tmp_path)
     assert found.counts == {"added": 1, "confirmed": 1, "contradicted": 1, "speech not of this run": 1}
     assert len(found.pairs) == len(pairs) + 1
     (mine,) = [p for p in found.pairs if {p.chosen_id, p.rejected_id} == {test.chosen_id, test.rejected_id}]
@@ -59,7 +59,7 @@ def test_people_are_believed_and_held_out_speeches_stay_held_out(run, tmp_path):
     assert mine.split == "test"
     assert not found.simulated
     told(tmp_path, simulated=True)
-    assert with_people(pairs, speeches, path).simulated
+    assert with_people(pairs, speeches, tmp_path).simulated
 
 
 def test_what_people_found_harmful_or_equal_is_no_pair_whatever_the_ratings_say(run, tmp_path):
@@ -68,7 +68,7 @@ def test_what_people_found_harmful_or_equal_is_no_pair_whatever_the_ratings_say(
     write_records(path, PreferencePair, [])
     out = pairs[3]
     told(tmp_path, withheld=[[out.speech_id, out.rejected_id, out.chosen_id], ["x", "y", "z"]])
-    found = with_people(pairs, read_records(run / layout.SPEECHES, ClientSpeech), path)
+    found = with_people(pairs, read_records(run / layout.SPEECHES, ClientSpeech), tmp_path)
     assert found.pairs == [p for p in pairs if p != out]
     assert found.counts == {"removed": 1}
 
@@ -77,10 +77,11 @@ def test_a_recipe_takes_them_and_runs_again_only_what_depends_on_them(run, tmp_p
     folder = tmp_path / "run"
     shutil.copytree(run, folder)
     pairs = read_records(run / layout.PAIRS, PreferencePair)
-    path = tmp_path / "pairs.parquet"
-    write_records(path, PreferencePair, [turned(p) for p in pairs if p.split == "train"])
-    told(tmp_path)
-    made = recipe_of([f"output={folder}", "collect.limit=60", "pair.min_gap=0.5", f"pair.people={path}"], "people")
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    write_records(labels / "pairs.parquet", PreferencePair, [turned(p) for p in pairs if p.split == "train"])
+    told(labels)
+    made = recipe_of([f"output={folder}", "collect.limit=60", "pair.min_gap=0.5", f"pair.people={labels}"], "people")
     before = complete_manifest(folder / "rate").created
     pipeline.run(made, only="pair")
     assert complete_manifest(folder / "rate").created == before
@@ -89,10 +90,14 @@ def test_a_recipe_takes_them_and_runs_again_only_what_depends_on_them(run, tmp_p
     assert counts["pairs"] == complete_manifest(run / "pair").counts["pairs"]
     chosen = {p.chosen_id for p in pairs if p.split == "train"}
     assert {p.rejected_id for p in read_records(folder / layout.PAIRS, PreferencePair) if p.split == "train"} == chosen
+    gone = next(p for p in pairs if p.split == "train")
+    told(labels, withheld=[[gone.speech_id, gone.chosen_id, gone.rejected_id]])  # counts as much as the pairs
+    pipeline.run(made, only="pair")
+    assert complete_manifest(folder / "pair").counts["people"]["removed"] == 1
 
 
 def test_another_file_is_refused(tmp_path):
-    (tmp_path / "pairs.csv").write_text("a,b\n1,2\n")
-    for path in (tmp_path / "pairs.csv", tmp_path / "none.parquet"):
+    write_records(tmp_path / "pairs.parquet", PreferencePair, [])
+    for path in (tmp_path / "pairs.parquet", tmp_path / "none"):
         with pytest.raises(InputError, match="annotate labels"):
             with_people([], [], path)

@@ -143,6 +143,11 @@ def item_id(conversation: Conversation, texts: tuple[str, ...], role: Role) -> s
     return content_id("annotate item", [[t.role, t.text] for t in conversation], list(texts), role)
 
 
+def speech_of(item: Item) -> str:
+    """Return what tells one client speech from another; what an item is resampled with."""
+    return item.speech_id or content_id("speech", [[turn.role, turn.text] for turn in item.conversation])
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """One item in one rater's order."""

@@ -294,7 +294,7 @@ def _show_labels(done: Labelled, out: Path) -> None:
     else:
         print(f"Pairs: {', '.join(f'{n} {split}' for split, n in done.pairs.items()) or 'none'}")
         if done.pairs:
-            print(f"In the recipe of the run that they are of: pair.people={out / 'pairs.parquet'}")
+            print(f"In the recipe of the run that they are of: pair.people={out}")
         if not done.pairs.get("train"):
             print("pairs.jsonl has none: it holds pairs of train alone, and none of these is.")
         else:

@@ -25,18 +25,18 @@ class WithPeople:
     """Whether the people were simulated raters."""
 
 
-def with_people(pairs: list[PreferencePair], speeches: list[ClientSpeech], path: Path) -> WithPeople:
+def with_people(pairs: list[PreferencePair], speeches: list[ClientSpeech], folder: Path) -> WithPeople:
     """Put people's pairs among `pairs`. Where both know two responses, people's preference stands.
 
     What people found equal, harmful or not to be judged is no pair, whatever the ratings say. A pair takes the split of
     its speech in this run, so that nothing held out is learned; pairs of speeches that the run does not have are left
-    out. Raises InputError where `path` is no file of `annotate labels`, or its `labels.json` is not beside it.
+    out. Raises InputError where `folder` is none of `annotate labels`.
     """
     try:
-        given = read_records(path, PreferencePair)
+        given = read_records(folder / "pairs.parquet", PreferencePair)
     except ArtifactError as error:
-        raise InputError(f"pair.people: {error} Name the pairs.parquet of `psychocounsel annotate labels`.") from None
-    told = _told(path)
+        raise InputError(f"pair.people: {error} Name the folder that `psychocounsel annotate labels` wrote.") from None
+    told = _told(folder / "labels.json")
     known = {speech.id: speech for speech in speeches}
     made = {frozenset((p.chosen_id, p.rejected_id)): p for p in pairs}
     counts: Counter[str] = Counter()
@@ -60,13 +60,12 @@ def with_people(pairs: list[PreferencePair], speeches: list[ClientSpeech], path:
 
 def _told(path: Path) -> dict[str, Any]:
     """Return whether labels are simulated, and the responses of pairs that are none."""
-    beside = path.with_name("labels.json")
     try:
-        content = json.loads(beside.read_text("utf-8"))
+        content = json.loads(path.read_text("utf-8"))
         withheld = [(str(first), str(second)) for _, first, second in content["withheld"]]
         return {"simulated": bool(content["simulated"]), "withheld": withheld}
     except (OSError, ValueError, TypeError, KeyError):
         raise InputError(
-            f"pair.people: {beside} is absent or damaged. It says whether the labels are simulated, and which pairs "
-            "people found harmful or equal: keep it beside pairs.parquet, as `psychocounsel annotate labels` wrote it."
+            f"pair.people: {path} is absent or damaged. It says whether the labels are simulated, and which pairs "
+            "people found harmful or equal: keep the folder as `psychocounsel annotate labels` wrote it."
         ) from None

@@ -119,10 +119,10 @@ def _train(step: Step, run: Path, recipe: Recipe, pairs: list[PreferencePair], t
     learnt = encoded.pairs
     general = None
     if section.general:
-        held_out = {p.conversation[-1].text for p in pairs if p.split != "train"}
+        # All of them, with a pair or without: the models that learn from these rewards are compared on them.
+        held_out = {s.text for s in read_records(run / layout.SPEECHES, ClientSpeech) if s.split != "train"}
         general = read_general(tokenizer, section.general, limits, held_out)
         step.simulated = step.simulated or general.simulated
-    if general is not None:
         learnt = mix(encoded.pairs, general.train, section.general_share, seed)
         counts |= general.counts | {"mixed_pairs": len(learnt)}
     rubric = Rubric.model_validate_json((run / layout.PREFERENCE_RUBRIC).read_text("utf-8"))

@@ -11,9 +11,9 @@ from psychocounsel.annotate.design.blocks import Balance, assign, balance_of
 from psychocounsel.annotate.design.candidates import Candidates, usable
 from psychocounsel.annotate.design.orders import Shown, order_of
 from psychocounsel.annotate.design.practice import calibration_of, checks_of
-from psychocounsel.annotate.design.sampling import Stratum, draw, speech_of, strata
+from psychocounsel.annotate.design.sampling import Stratum, draw, strata
 from psychocounsel.annotate.design.sides import flipped
-from psychocounsel.annotate.study import Assignment, Design, Item, StudyPlan
+from psychocounsel.annotate.study import Assignment, Design, Item, StudyPlan, speech_of
 from psychocounsel.errors import InputError
 
 SECONDS = {"pairs": 75.0, "responses": 60.0}

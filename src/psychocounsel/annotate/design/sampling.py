@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from math import fsum
 from typing import Any
 
-from psychocounsel.annotate.study import Item
+from psychocounsel.annotate.study import Item, speech_of
 from psychocounsel.records import RISK_LEVELS, content_id
 
 GAPS = ((0.5, "gap under 0.5"), (1.0, "gap 0.5 to 1"), (2.0, "gap 1 to 2"), (float("inf"), "gap of 2 and more"))
@@ -82,11 +82,6 @@ def _speeches_apart(candidates: Sequence[Item], seed: int) -> list[Item]:
         ranked.append((seen[speech_of(item)], len(ranked), item))
         seen[speech_of(item)] += 1
     return [item for _, _, item in sorted(ranked, key=lambda each: each[:2])]
-
-
-def speech_of(item: Item) -> str:
-    """Return what tells one client speech from another."""
-    return item.speech_id or content_id("speech", [[turn.role, turn.text] for turn in item.conversation])
 
 
 def _shared(

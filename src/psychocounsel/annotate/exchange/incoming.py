@@ -69,7 +69,7 @@ def import_answers(
 def _keep(store: Store, name: str, digest: str, answers: Iterable[Given]) -> Imported:
     newest = store.events.answers()
     withdrawn = store.withdrawn()
-    declined = {code for code in store.numbers if _declined(store, code)}
+    declined = {code for code, event in store.said().items() if event.kind == "declined"}
     read = already = replaced = incomplete = 0
     by_rater: dict[str, int] = {}
     refused = []
@@ -102,11 +102,6 @@ def _keep(store: Store, name: str, digest: str, answers: Iterable[Given]) -> Imp
         payload = {"format": name, "sha256": digest, "answers": count}
         store.events.append(code, "imported", content_id("imported", digest, count), payload, None)
     return Imported(name, read, sum(by_rater.values()), replaced, incomplete, already, tuple(refused))
-
-
-def _declined(store: Store, code: str) -> bool:
-    said = store.events.all(code, kinds=("consent", "declined"))
-    return bool(said) and said[-1].kind == "declined"
 
 
 def _outdated(known: Stored, answer: Answer, at: str) -> bool:

@@ -113,11 +113,10 @@ def read(store: Store, path: Path, raters: Mapping[str, str]) -> Iterator[Given]
     consent = content.get("consent")
     if not isinstance(consent, str) or not consent:
         raise InputError(f"{path.name}: {code} has not agreed to take part; nothing was taken.")
-    answered = store.events.all(code, kinds=("consent", "declined"))
-    if answered and answered[-1].kind == "declined":
+    said = store.said().get(code)
+    if said is not None and said.kind == "declined":
         raise InputError(f"{code} has declined to take part, on the page; nothing was taken. Ask before you import.")
-    if not answered and code not in store.withdrawn():
-        store.events.append(code, "consent", f"offline-{consent[:40]}", {"offline": True, "said": consent[:40]}, None)
+    store.agreed_elsewhere(code, f"offline-{consent[:40]}", {"offline": True, "said": consent[:40]})
     seen: set[Any] = set()
     for number, raw in enumerate(list_of(content["answers"]), 1):
         answer = dict_of(raw)

@@ -13,18 +13,16 @@ from typing import Any
 from psychocounsel.annotate.exchange.cells import defused, restored
 from psychocounsel.annotate.exchange.given import Given
 from psychocounsel.annotate.exchange.items import StudyItem, study_items
-from psychocounsel.annotate.results.answers import cluster_of
 from psychocounsel.annotate.store import Store
+from psychocounsel.annotate.study import speech_of
 from psychocounsel.artifacts import write_text
 from psychocounsel.errors import InputError
-from psychocounsel.files import read_rows
+from psychocounsel.files import NO, YES, read_rows
 from psychocounsel.records import Annotation, content_id
 from psychocounsel.tables import read_records, write_records
 
 OVERALL = "overall"
 """The long format's task that is the judgement as a whole; the others are called as their principles."""
-YES, NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"", "0", "0.0", "false", "no"})
-"""Cells of what is or is not, as spreadsheets and pandas write them again."""
 _MAPS = ("principle_verdicts", "scores")
 
 
@@ -99,7 +97,7 @@ def write_long(store: Store, out: Path) -> tuple[Path, ...]:
                 continue
             label = int(label) if isinstance(label, float) else label
             row = {"task": task, "item": each.item, "rater": each.rater, "label": label}
-            row["cluster"] = content_id("cluster", cluster_of(store.items[each.item]))  # a speech's id may tell a model
+            row["cluster"] = content_id("cluster", speech_of(store.items[each.item]))  # a speech's id may tell a model
             lines.append(json.dumps(row | ({"simulated": True} if store.plan.simulated else {})))
     path = out / "long.jsonl"
     write_text(path, "".join(f"{line}\n" for line in lines))

@@ -166,8 +166,7 @@ def read(store: Store, path: Path, raters: Mapping[str, str]) -> Iterator[Given]
             yield Given(number, fault=fault)
             continue
         done[said[0]] = number
-        if not store.events.all(said[0], kinds=("consent", "declined")) and said[0] not in store.withdrawn():
-            store.events.append(said[0], "consent", f"qualtrics-{digest[:8]}", {"qualtrics": True}, None)
+        store.agreed_elsewhere(said[0], f"qualtrics-{digest[:8]}", {"qualtrics": True})
         yield from _answers(store, said[0], number, row)
 
 

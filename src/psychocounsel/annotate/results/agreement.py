@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from psychocounsel.annotate.results.answers import VERDICTS, Answers, cluster_of, place_of
+from psychocounsel.annotate.results.answers import VERDICTS, Answers, place_of
 from psychocounsel.annotate.results.codes import OVERALL, Codes
+from psychocounsel.annotate.study import speech_of
 from psychocounsel.errors import TooLittleDataError
 from psychocounsel.statistics import agreement
 from psychocounsel.statistics.intervals import Figure, Floats, Moments, mean_of
@@ -133,7 +134,7 @@ def shown_first(answers: Answers) -> Line | None:
             raise TooLittleDataError("no overall verdict prefers one response.")
         return mean_of([verdict == each.shown_first for each, verdict in decided], (0.0, 1.0))
 
-    clusters = [cluster_of(answers.items[each.item]) for each, _ in decided]
+    clusters = [speech_of(answers.items[each.item]) for each, _ in decided]
     return measured(FIRST, clusters, make, answers.seed)
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from psychocounsel.annotate.results.codes import OVERALL, Codes
 from psychocounsel.annotate.store import Store
-from psychocounsel.annotate.study import Answer, Item, StudyPlan
+from psychocounsel.annotate.study import Answer, Item, StudyPlan, speech_of
 from psychocounsel.principles import HIGHEST, LOWEST
-from psychocounsel.records import Annotation, content_id, content_seed
+from psychocounsel.records import Annotation, content_seed
 
 VERDICTS = ("a", "b", "tie")
 SCALE = tuple(range(LOWEST, HIGHEST + 1))
@@ -72,7 +72,7 @@ class Answers:
 
     def table(self, task: str, said: list[tuple[str, str, float]]) -> Codes:
         """Return (item, rater, place) as a question's table; items of one speech are one cluster."""
-        clusters = {item.id: cluster_of(item) for item in self.items.values()}
+        clusters = {item.id: speech_of(item) for item in self.items.values()}
         if self.plan.kind == "pairs":
             return Codes.of(task, said, VERDICTS, clusters)
         return Codes.of(task, said, [str(n) for n in SCALE], clusters, ordered=True, numbers=SCALE)
@@ -104,7 +104,7 @@ def answers_of(store: Store, without_failed_attention: bool = False) -> Answers:
         withdrawn=tuple(sorted(withdrawn)),
         excluded=tuple(sorted(excluded)),
         asked={code: asked[code] for code in raters},
-        agreed=sum(store.consent_of(code) is not None for code in store.numbers),
+        agreed=sum(event.kind == "consent" for event in store.said().values()),
     )
 
 
@@ -149,8 +149,3 @@ def _why_missing(each: Annotation, task: str) -> str:
         return "skipped"
     cannot = each.verdict == "cannot" or each.principle_verdicts.get(task) == "cannot"
     return "cannot judge" if cannot else "not given"
-
-
-def cluster_of(item: Item) -> str:
-    """Return what an item is resampled with: its client speech."""
-    return item.speech_id or content_id("speech", [[turn.role, turn.text] for turn in item.conversation])

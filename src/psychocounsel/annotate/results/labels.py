@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from psychocounsel.annotate.results.answers import Answers, answers_of, cluster_of
+from psychocounsel.annotate.results.answers import Answers, answers_of
 from psychocounsel.annotate.results.decided import CANNOT, UNFIT, Decision, decide
 from psychocounsel.annotate.store import Store
-from psychocounsel.annotate.study import Item
+from psychocounsel.annotate.study import Item, speech_of
 from psychocounsel.artifacts import write_atomically, write_json, write_text
 from psychocounsel.errors import InputError, TooLittleDataError
 from psychocounsel.records import (
@@ -125,7 +125,7 @@ def _write_ratings(out: Path, answers: Answers, decisions: Sequence[Decision]) -
         item = each.item
         rows.append(
             {
-                "id": cluster_of(item), "text": item.conversation[-1].text,
+                "id": speech_of(item), "text": item.conversation[-1].text,
                 "earlier": [asdict(turn) for turn in item.conversation[:-1]], "topic": item.topic,
                 "risk": item.risk if item.risk in RISK_LEVELS else "", "group": groups[item.id],
                 "response": item.texts[0], "model": item.models[0] if item.models else "",

@@ -13,7 +13,7 @@ from typing import Any
 from psychocounsel.annotate.results.answers import SCALE, VERDICTS
 from psychocounsel.annotate.results.codes import OVERALL, Codes
 from psychocounsel.errors import InputError, TooLittleDataError
-from psychocounsel.files import ENDINGS, named, read_rows
+from psychocounsel.files import ENDINGS, NO, YES, named, read_rows
 
 NEEDED = ("item", "rater", "label")
 COLUMNS = ("task", *NEEDED, "cluster", "simulated")
@@ -21,7 +21,6 @@ LEVELS = 50
 """Different labels of a task at most: agreement is of categories and not of free numbers."""
 WIDEST = 20
 """Whole numbers from the least label to the greatest that are taken as a scale, those that nobody gave too."""
-_TRUE, _FALSE = ("1", "1.0", "true", "yes"), ("", "0", "0.0", "false", "no")
 _SHOWN = 5
 """Faults that a message names."""
 
@@ -161,11 +160,11 @@ def text(value: Any) -> str:
 def _rows(path: Path) -> Iterator[LongRow]:
     for number, values in checked(path, COLUMNS, NEEDED):
         item, simulated = text(values["item"]), text(values.get("simulated")).lower()
-        if simulated not in (*_TRUE, *_FALSE):
+        if simulated not in YES | NO:
             raise InputError(f"{path.name}: row {number} has a `simulated` that is neither true nor false.")
         yield LongRow(
             number, text(values.get("task")) or OVERALL, item, text(values["rater"]), text(values["label"]),
-            text(values.get("cluster")) or item, simulated in _TRUE,
+            text(values.get("cluster")) or item, simulated in YES,
         )  # fmt: skip
 
 

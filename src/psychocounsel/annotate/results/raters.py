@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from psychocounsel.annotate.results.agreement import Line, measured
-from psychocounsel.annotate.results.answers import SCALE, VERDICTS, Answers, Checks, checks_of, cluster_of, place_of
+from psychocounsel.annotate.results.answers import SCALE, VERDICTS, Answers, Checks, checks_of, place_of
 from psychocounsel.annotate.results.codes import OVERALL
+from psychocounsel.annotate.study import speech_of
 from psychocounsel.errors import TooLittleDataError
 from psychocounsel.records import Annotation
 from psychocounsel.statistics import agreement
@@ -107,7 +108,7 @@ def _twice(answers: Answers, task: str) -> list[_Twice]:
     for each in answers.of(repeat=1):
         before, after = first.get((each.item, each.rater)), place_of(each, task)
         if before is not None and after is not None:
-            found.append(_Twice(each.rater, cluster_of(answers.items[each.item]), before, after))
+            found.append(_Twice(each.rater, speech_of(answers.items[each.item]), before, after))
     return found
 
 

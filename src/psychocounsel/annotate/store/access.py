@@ -107,7 +107,7 @@ class Access:
             "version": schema.rater.c.version + 1,
         } | ({} if name is None else {"name": " ".join(name.split())[:120]})
         with self._db.writing() as connection:
-            if connection.execute(_WITHDREW, {"of_code": code}).first():
+            if connection.execute(select(_WITHDRAWN).where(schema.rater.c.code == code)).scalar():
                 raise InputError(f"{code[:40]} has withdrawn from the study, so no link is given.")
             _change(connection, code, values)
         return token
@@ -205,11 +205,6 @@ class Access:
         return next((c for c in self.coordinators() if (c.name, c.version) == (name, version)), None)
 
 
-_WITHDREW = (
-    select(schema.event.c.id)
-    .where(schema.event.c.rater == bindparam("of_code"), schema.event.c.kind == "withdrawn")
-    .limit(1)
-)
 _WITHDRAWN = (
     select(schema.event.c.id)
     .where(schema.event.c.rater == schema.rater.c.code, schema.event.c.kind == "withdrawn")

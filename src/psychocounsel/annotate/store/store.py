@@ -185,10 +185,19 @@ class Store:
         """Return the raters whose answers are left out of every result."""
         return {event.rater for event in self.events.all(kinds=("withdrawn",))}
 
+    def said(self) -> dict[str, Event]:
+        """Return rater to what they said last to taking part: an event of the kind `consent` or `declined`."""
+        return {event.rater: event for event in self.events.all(kinds=("consent", "declined"))}
+
     def consent_of(self, rater: str) -> datetime | None:
         """Return when a rater agreed to take part; None where they did not, or declined afterwards."""
-        said = self.events.all(rater, kinds=("consent", "declined"))
-        return said[-1].at if said and said[-1].kind == "consent" else None
+        said = self.said().get(rater)
+        return said.at if said and said.kind == "consent" else None
+
+    def agreed_elsewhere(self, rater: str, key: str, payload: dict[str, Any]) -> None:
+        """Keep a rater's consent that came by a file, where they have said nothing here and have not withdrawn."""
+        if rater not in self.said() and rater not in self.withdrawn():
+            self.events.append(rater, "consent", key, payload, None)
 
     def annotations(self) -> list[Annotation]:
         """Return what every rater said, finished or skipped, of raters that have not withdrawn; sorted by position."""

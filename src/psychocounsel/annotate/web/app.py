@@ -15,7 +15,7 @@ from starlette.middleware.sessions import SessionMiddleware
 
 from psychocounsel.annotate.store import Store
 from psychocounsel.annotate.store.access import digest
-from psychocounsel.annotate.web import coordinator, progress, rater, static
+from psychocounsel.annotate.web import coordinator, rater, static
 from psychocounsel.annotate.web.guard import HOURS, Guard
 from psychocounsel.annotate.web.pages import page, wants_json
 from psychocounsel.errors import ResourceError
@@ -73,8 +73,8 @@ async def _with_new_raters(request: Request) -> None:
     """Read the assignments again where a rater may have been added since: by a session they do not know, or a desk."""
     store, (code, *_) = request.app.state.store, request.session.get("rater") or [None]
     unknown = code is not None and str(code) not in store.numbers
-    if (unknown or "coordinator" in request.session) and await run_in_threadpool(store.renew):
-        progress._measured.cache_clear()  # it follows from events, and a new rater has none
+    if unknown or "coordinator" in request.session:
+        await run_in_threadpool(store.renew)
 
 
 async def _no_such_place(request: Request, error: RequestValidationError) -> Response:

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from psychocounsel.annotate.store import Coordinator
 from psychocounsel.annotate.web import forms
-from psychocounsel.annotate.web.pages import page, store_of
+from psychocounsel.annotate.web.pages import page, prolong, store_of
 
 MOST_TRIES = 8
 """Failed sign-ins from one address within WINDOW, whatever the names."""
@@ -99,6 +99,7 @@ def signed_in(request: Request) -> Coordinator:
     name, version = (*request.session.get("coordinator", ()), None, None)[:2]
     found = store_of(request).access.by_name(str(name), version) if isinstance(version, int) else None
     if found is not None:
+        prolong(request)
         return found
     if request.method == "GET" and "rater" not in request.session:
         raise HTTPException(303, headers={"Location": "/coordinator/sign-in"})

@@ -177,11 +177,12 @@ _TURN = Lock()
 def progress_of(store: Store) -> Progress:
     """Return a study's progress; where nothing has happened since it was last asked for, what was found then."""
     with _TURN:  # raters' saves go before a second page of the same
-        return _measured(store, store.events.newest())
+        return _measured(store, store.events.newest(), len(store.assignments))
 
 
 @lru_cache(maxsize=2)
-def _measured(store: Store, newest: Newest) -> Progress:
+def _measured(store: Store, newest: Newest, assigned: int) -> Progress:
+    """Measure; all that it depends on is named, `assigned` too, for a rater may be added who has done nothing."""
     assignments, items, answers = store.assignments, store.items, store.events.answers()
     annotations = [
         annotation(store.plan, items[assignments[number].item], assignments[number], stored)
@@ -189,7 +190,7 @@ def _measured(store: Store, newest: Newest) -> Progress:
         if stored.answer.done or stored.answer.skipped
     ]
     withdrawn = store.withdrawn()
-    said = {event.rater: event for event in store.events.all(kinds=("consent", "declined"))}
+    said = store.said()
     return Progress(
         works_of(list(assignments.values()), items, annotations, withdrawn),
         flags_of(assignments, list(items), store.events.flagged(), answers),

@@ -185,11 +185,11 @@ def save(request: Request, rater: Current, place: Place, data: Sent) -> Response
     if faults:
         answer = answer.model_copy(update={"done": False})
     key = form.key.data or forms.new_key()
+    locked, outdated = course.locked(place), _outdated(form, course, number)
     # Who was not told that it was saved sends it again, and is told now.
-    known_already = (course.locked(place) or _outdated(form, course, number)) and course.store.has(number, answer, key)
-    if course.locked(place) and not known_already:
-        raise HTTPException(400, "The expected answer has been shown, so this one can no longer be changed.")
-    if _outdated(form, course, number) and not known_already:
+    if (locked or outdated) and not course.store.has(number, answer, key):
+        if locked:
+            raise HTTPException(400, "The expected answer has been shown, so this one can no longer be changed.")
         return _changed_elsewhere(request, course, place, form, answer)
     try:
         saved = course.store.save(number, answer, key)
