@@ -88,6 +88,8 @@ def test_a_study_is_served_answered_and_nothing_of_it_stands_in_a_log(study):
     out, err = server.stop()
     assert "raters by their links" in out
     assert "No coordinator can sign in yet" in err
+    assert "What was saved is kept" in err
+    assert "training step" not in err
     assert token_of_link not in out + err
     assert "Traceback" not in err
     with Store.open(study) as store:

@@ -13,6 +13,7 @@ import typer
 
 from psychocounsel.cli import annotate_design, annotate_exchange, annotate_results
 from psychocounsel.cli.options import JsonFlag
+from psychocounsel.cli.stopped import Stopped
 from psychocounsel.errors import InputError, MissingExtraError, ResourceError
 
 app = typer.Typer(
@@ -213,6 +214,9 @@ def run_server(
         uvicorn.Server(config).run()
     except SystemExit:
         raise ResourceError(f"{host}:{port} cannot be listened on. Name another with --port.") from None
+    except Stopped as stopped:
+        stopped.kept = "What was saved is kept; serve the study again to go on."
+        raise
 
 
 @app.command()

@@ -15,6 +15,7 @@ from psychocounsel.cli import calls, collect, evaluate, report, reward, show, st
 from psychocounsel.cli import plan as plan_command
 from psychocounsel.cli import publish as publish_command
 from psychocounsel.cli import run as run_command
+from psychocounsel.cli.stopped import Stopped
 from psychocounsel.errors import PsychocounselError
 
 EPILOG = (
@@ -77,19 +78,8 @@ def main() -> None:
         print(f"psychocounsel: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except Stopped as stopped:
-        print(
-            "\npsychocounsel: stopped. Finished steps are kept, and a training step goes on from its last\n"
-            "checkpoint: run the same command again.",
-            file=sys.stderr,
-        )
+        print(f"\npsychocounsel: stopped. {stopped.kept}", file=sys.stderr)
         sys.exit(128 + stopped.signal)
-
-
-class Stopped(BaseException):
-    """Somebody asked this process to stop. No KeyboardInterrupt, as typer would answer that with silence."""
-
-    def __init__(self, number: int) -> None:
-        self.signal = number
 
 
 def _stop(number: int, _: object) -> None:
